@@ -1,0 +1,176 @@
+//! What a listener serves: the pair of factory and protocol, as in Twisted.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::connection::Connection;
+use crate::peer::Peer;
+use crate::resources::{MissingResource, Resources};
+
+/// Builds a [`Protocol`] for every peer that a listener accepts, as Twisted's `ServerFactory` does.
+///
+/// ```
+/// use std::io;
+/// use cyclone_core::{Connection, Peer, Protocol, ProtocolFactory};
+/// use tokio::io::copy;
+///
+/// struct Echo;
+/// impl Protocol for Echo {
+///     async fn run(self, connection: Connection) -> io::Result<()> {
+///         let (mut reader, mut writer) = tokio::io::split(connection);
+///         copy(&mut reader, &mut writer).await.map(drop)
+///     }
+/// }
+///
+/// struct EchoFactory;
+/// impl ProtocolFactory for EchoFactory {
+///     type Protocol = Echo;
+///     fn build(&self, peer: &Peer) -> Option<Echo> {
+///         peer.remote().ip().is_none_or(|ip| ip.is_loopback()).then_some(Echo)
+///     }
+///     fn name(&self) -> &'static str {
+///         "echo"
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be listened with: it does not implement `ProtocolFactory`",
+    note = "implement `ProtocolFactory`, or wrap an async function with `cyclone_core::protocol_fn`"
+)]
+pub trait ProtocolFactory: Send + Sync + 'static {
+    /// What serves one connection.
+    type Protocol: Protocol;
+
+    /// Builds the protocol for a peer; `None` refuses it, and the connection is closed.
+    ///
+    /// It runs on the accept loop, so it must not block.
+    fn build(&self, peer: &Peer) -> Option<Self::Protocol>;
+
+    /// The name under which new connections stand in the registry; `custom` unless overridden.
+    fn name(&self) -> &'static str {
+        "custom"
+    }
+
+    /// Says at the start of the server whether the resources that the protocol needs are there.
+    ///
+    /// # Errors
+    /// The first [`MissingResource`]; the server then does not start.
+    fn check(&self, resources: &Resources) -> Result<(), MissingResource> {
+        let _ = resources;
+        Ok(())
+    }
+}
+
+/// Serves one connection until it ends.
+///
+/// The future is dropped when the connection is [cut](crate::Session::cut); until then it should watch
+/// [`Session::draining`](crate::Session::draining) and bring itself to an end.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not serve connections: it lacks `Protocol`"
+)]
+pub trait Protocol: Send + 'static {
+    /// Runs until the conversation is over.
+    ///
+    /// # Errors
+    /// An error is logged at debug level; peers that vanish are no fault of the server's.
+    fn run(self, connection: Connection) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// A factory made of one async function that serves every peer.
+///
+/// ```
+/// use cyclone_core::{Connection, protocol_fn};
+/// use tokio::io::AsyncWriteExt;
+///
+/// let daytime = protocol_fn("daytime", |mut connection: Connection| async move {
+///     connection.write_all(b"the time is now\r\n").await
+/// });
+/// # let _ = daytime;
+/// ```
+pub fn protocol_fn<F, Fut>(name: &'static str, serve: F) -> ProtocolFn<F>
+where
+    F: Fn(Connection) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = io::Result<()>> + Send + 'static,
+{
+    ProtocolFn {
+        name,
+        serve: Arc::new(serve),
+    }
+}
+
+/// The factory that [`protocol_fn`] makes, and the protocol it builds.
+pub struct ProtocolFn<F> {
+    name: &'static str,
+    serve: Arc<F>,
+}
+
+impl<F> Clone for ProtocolFn<F> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name,
+            serve: Arc::clone(&self.serve),
+        }
+    }
+}
+
+impl<F> fmt::Debug for ProtocolFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProtocolFn").field(&self.name).finish()
+    }
+}
+
+impl<F, Fut> ProtocolFactory for ProtocolFn<F>
+where
+    F: Fn(Connection) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = io::Result<()>> + Send + 'static,
+{
+    type Protocol = Self;
+
+    fn build(&self, _peer: &Peer) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<F, Fut> Protocol for ProtocolFn<F>
+where
+    F: Fn(Connection) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = io::Result<()>> + Send + 'static,
+{
+    async fn run(self, connection: Connection) -> io::Result<()> {
+        (self.serve)(connection).await
+    }
+}
+
+/// A running protocol, boxed once per connection.
+pub(crate) type Running = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// [`ProtocolFactory`] with the type of the protocol erased: what a listener keeps.
+pub(crate) trait DynFactory: Send + Sync + 'static {
+    fn prepare(&self, peer: &Peer) -> Option<Box<dyn FnOnce(Connection) -> Running + Send>>;
+    fn name(&self) -> &'static str;
+    fn check(&self, resources: &Resources) -> Result<(), MissingResource>;
+}
+
+impl<T: ProtocolFactory> DynFactory for T {
+    fn prepare(&self, peer: &Peer) -> Option<Box<dyn FnOnce(Connection) -> Running + Send>> {
+        let protocol = self.build(peer)?;
+        Some(Box::new(move |connection| {
+            Box::pin(protocol.run(connection))
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        ProtocolFactory::name(self)
+    }
+
+    fn check(&self, resources: &Resources) -> Result<(), MissingResource> {
+        ProtocolFactory::check(self, resources)
+    }
+}

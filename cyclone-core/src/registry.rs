@@ -1,0 +1,247 @@
+//! The registry of the connections of a server, of every protocol.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::peer::Peer;
+use crate::session::Session;
+
+/// The number of a connection, unique within its server and never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// The id of every session that is in no server.
+    pub const DETACHED: Self = Self(0);
+
+    /// The id as a plain number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<u64> for ConnectionId {
+    /// The id with this number, as an operator types it.
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the registry knows of one connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    id: ConnectionId,
+    protocol: &'static str,
+    peer: Peer,
+    since: Instant,
+}
+
+impl ConnectionInfo {
+    pub(crate) fn new(
+        id: ConnectionId,
+        protocol: &'static str,
+        peer: Peer,
+        since: Instant,
+    ) -> Self {
+        Self {
+            id,
+            protocol,
+            peer,
+            since,
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The protocol it spoke when this was read.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// Its two addresses.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// How long ago it was accepted.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+impl fmt::Display for ConnectionInfo {
+    /// `#7 websocket 127.0.0.1:51000 12s`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "#{} {} {} {}s",
+            self.id,
+            self.protocol,
+            self.peer,
+            self.age().as_secs()
+        )
+    }
+}
+
+/// The connections of a server that are open now, whatever they speak, upgraded ones too.
+///
+/// Clones are handles of the same registry. A [`Server`](crate::Server) makes one and puts it among its
+/// [`Resources`](crate::Resources), so that a dashboard or a console can read it.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    next_id: AtomicU64,
+    open: Mutex<HashMap<ConnectionId, Session>>,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    changed: Notify,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                next_id: AtomicU64::new(1),
+                open: Mutex::default(),
+                accepted: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
+                changed: Notify::new(),
+            }),
+        }
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open().len()
+    }
+
+    /// Whether none is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many connections were accepted since the server started.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.inner.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many peers a factory refused since the server started.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.inner.refused.load(Ordering::Relaxed)
+    }
+
+    /// Open connections by protocol.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for session in self.open().values() {
+            *counts.entry(session.protocol()).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Every open connection, oldest first.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<ConnectionInfo> {
+        let mut all: Vec<_> = self.open().values().map(Session::info).collect();
+        all.sort_unstable_by_key(ConnectionInfo::id);
+        all
+    }
+
+    /// Ends one connection at once; `false` when there is none of that id.
+    #[must_use = "false says that there was no such connection"]
+    pub fn close(&self, id: ConnectionId) -> bool {
+        let session = self.open().get(&id).cloned();
+        match session {
+            Some(session) => {
+                session.close();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Waits until no connection is open.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn wait_empty(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.inner.changed.notified());
+            changed.as_mut().enable();
+            if self.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn next_id(&self) -> ConnectionId {
+        ConnectionId(self.inner.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn insert(&self, session: Session) {
+        self.inner.accepted.fetch_add(1, Ordering::Relaxed);
+        self.open().insert(session.id(), session);
+    }
+
+    pub(crate) fn remove(&self, id: ConnectionId) {
+        // The session is dropped after the lock: its drop may run foreign code.
+        let (session, empty) = {
+            let mut open = self.open();
+            (open.remove(&id), open.is_empty())
+        };
+        drop(session);
+        if empty {
+            self.inner.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn count_refused(&self) {
+        self.inner.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<ConnectionId, Session>> {
+        self.inner
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("open", &self.len())
+            .field("accepted", &self.accepted())
+            .field("refused", &self.refused())
+            .finish_non_exhaustive()
+    }
+}

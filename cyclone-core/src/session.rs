@@ -1,0 +1,266 @@
+//! The place of one connection in its server.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::peer::{Address, Peer};
+use crate::registry::{ConnectionId, ConnectionInfo, Registry};
+use crate::resources::{Context, Resources};
+
+#[cfg(test)]
+mod tests;
+
+/// The place of one connection in its server: its id, the signals that end it, its registry entry and the
+/// server's [`Resources`].
+///
+/// Clones are handles of the same connection. A clone alone does not keep the connection in the registry;
+/// the server's task, [`spawn`](Self::spawn) and [`hold`](Self::hold) do. So a handler may keep a `Session`
+/// as long as it likes without delaying shutdown.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: ConnectionId,
+    peer: Peer,
+    since: Instant,
+    protocol: Mutex<&'static str>,
+    /// Guards alive; the registry entry goes when the last one does.
+    holders: AtomicUsize,
+    draining: CancellationToken,
+    cut: CancellationToken,
+    resources: Resources,
+    registry: Option<Registry>,
+}
+
+impl Session {
+    /// A session in no server: for tests and for servers that are not ours. It is never told to go, unless
+    /// by [`close`](Self::close).
+    #[must_use]
+    pub fn detached() -> Self {
+        Self::detached_with(Resources::default())
+    }
+
+    /// A detached session with resources.
+    #[must_use]
+    pub fn detached_with(resources: Resources) -> Self {
+        Self::controlled(
+            resources,
+            CancellationToken::new(),
+            CancellationToken::new(),
+        )
+    }
+
+    /// A detached session whose [`draining`](Self::draining) and [`cut`](Self::cut) signals the caller
+    /// gives: for servers of one's own and for tests of shutdown.
+    #[must_use]
+    pub fn controlled(
+        resources: Resources,
+        draining: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                id: ConnectionId::DETACHED,
+                peer: Peer::new(Address::Memory, Address::Memory),
+                since: Instant::now(),
+                protocol: Mutex::new("detached"),
+                holders: AtomicUsize::new(0),
+                draining,
+                cut,
+                resources,
+                registry: None,
+            }),
+        }
+    }
+
+    /// Enters a new connection into `registry`; it stays there while a guard lives.
+    pub(crate) fn register(
+        registry: &Registry,
+        peer: Peer,
+        protocol: &'static str,
+        resources: Resources,
+        draining: CancellationToken,
+        cut: &CancellationToken,
+    ) -> (Self, SessionGuard) {
+        let session = Self {
+            inner: Arc::new(Inner {
+                id: registry.next_id(),
+                peer,
+                since: Instant::now(),
+                protocol: Mutex::new(protocol),
+                holders: AtomicUsize::new(0),
+                draining,
+                cut: cut.child_token(),
+                resources,
+                registry: Some(registry.clone()),
+            }),
+        };
+        registry.insert(session.clone());
+        let guard = session.hold();
+        (session, guard)
+    }
+
+    /// The number of the connection, unique within its server; 0 when detached.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.inner.id
+    }
+
+    /// The two addresses of the connection.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.inner.peer
+    }
+
+    /// The protocol that the connection speaks now.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        *self
+            .inner
+            .protocol
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says which protocol the connection speaks from now on, `websocket` after an upgrade for instance.
+    /// The registry counts by this name.
+    pub fn set_protocol(&self, name: &'static str) {
+        *self
+            .inner
+            .protocol
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// Waits until the peer has to be told to go: the server began to shut down.
+    ///
+    /// A protocol then says good-bye in its own words (HTTP `connection: close`, WebSocket 1001), finishes
+    /// what it has begun, and ends.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped; once resolved it resolves at once for ever.
+    pub async fn draining(&self) {
+        self.inner.draining.cancelled().await;
+    }
+
+    /// Whether [`draining`](Self::draining) has resolved.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.is_cancelled()
+    }
+
+    /// Waits until the connection has to end at once: the deadline passed, or somebody called
+    /// [`close`](Self::close).
+    ///
+    /// The server drops the protocol's future and everything that was [spawned](Self::spawn) then, so only
+    /// foreign tasks need to listen.
+    ///
+    /// # Cancel safety
+    /// As for [`draining`](Self::draining).
+    pub async fn cut(&self) {
+        self.inner.cut.cancelled().await;
+    }
+
+    /// Whether [`cut`](Self::cut) has resolved.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.inner.cut.is_cancelled()
+    }
+
+    /// Ends this connection at once, without a word to the peer.
+    pub fn close(&self) {
+        self.inner.cut.cancel();
+    }
+
+    /// Spawns work that belongs to this connection, such as the socket that an HTTP upgrade left behind.
+    ///
+    /// The connection stays in the registry until the work ends, and the work is dropped when the connection
+    /// is cut. A panic in it ends only this work; the returned handle tells.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn spawn<F>(&self, work: F) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let guard = self.hold();
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = guard.session.cut() => {}
+                () = work => {}
+            }
+        })
+    }
+
+    /// Keeps the connection in the registry while the guard lives.
+    #[must_use = "the connection leaves the registry when the guard is dropped"]
+    pub fn hold(&self) -> SessionGuard {
+        self.inner.holders.fetch_add(1, Ordering::Relaxed);
+        SessionGuard {
+            session: self.clone(),
+        }
+    }
+
+    /// What the registry shows of the connection.
+    #[must_use]
+    pub fn info(&self) -> ConnectionInfo {
+        ConnectionInfo::new(
+            self.inner.id,
+            self.protocol(),
+            self.inner.peer.clone(),
+            self.inner.since,
+        )
+    }
+}
+
+impl Context for Session {
+    fn resources(&self) -> &Resources {
+        &self.inner.resources
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.inner.id)
+            .field("protocol", &self.protocol())
+            .field("peer", &self.inner.peer)
+            .field("draining", &self.is_draining())
+            .field("cut", &self.is_cut())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Keeps a connection in the registry while it lives; see [`Session::hold`].
+#[derive(Debug)]
+pub struct SessionGuard {
+    session: Session,
+}
+
+impl SessionGuard {
+    /// The connection that is held.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        let inner = &self.session.inner;
+        if inner.holders.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(registry) = &inner.registry
+        {
+            registry.remove(inner.id);
+        }
+    }
+}
