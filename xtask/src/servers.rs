@@ -1,0 +1,160 @@
+//! Servers of ours, started for a test or a measurement and stopped for certain.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a server may take to listen, and to exit once told to.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How often a child is asked whether it has ended.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running server. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    name: String,
+    child: Child,
+    listening: Vec<String>,
+}
+
+impl Server {
+    /// Starts a program and waits until it has printed `listening URL` so many times.
+    pub(crate) fn start(name: &str, command: &mut Command, listeners: usize) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut server = Self {
+            name: name.to_owned(),
+            child,
+            listening: Vec::new(),
+        };
+        let (sender, lines) = channel();
+        let prefix = name.to_owned();
+        // Reads until the end so that the server never blocks on a full pipe.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if line.starts_with("listening ") {
+                    let _ = sender.send(line);
+                } else {
+                    println!("[{prefix}] {line}");
+                }
+            }
+        });
+        server.wait_for_listeners(&lines, listeners)?;
+        Ok(server)
+    }
+
+    fn wait_for_listeners(&mut self, lines: &Receiver<String>, count: usize) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.listening.len() < count {
+            match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let url = line.split_whitespace().nth(1).unwrap_or_default();
+                    self.listening.push(url.to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) => bail!(
+                    "{} printed {} of {count} `listening` lines in {PATIENCE:?}",
+                    self.name,
+                    self.listening.len()
+                ),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait()?;
+                    bail!("{} ended before it listened: {status}", self.name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What it listens on, in the order it said.
+    pub(crate) fn listening(&self) -> &[String] {
+        &self.listening
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGTERM and waits; a server that does not obey is killed, which is an error.
+    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
+        if self.child.try_wait()?.is_none() {
+            kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        }
+        match wait(&mut self.child, PATIENCE)? {
+            Some(status) => Ok(status),
+            None => bail!("{} ignored SIGTERM for {PATIENCE:?}", self.name),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a child for so long; `None` when it is still running.
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn collects_what_it_listens_on_and_stops_it() {
+        let script = "echo starting; echo listening http://127.0.0.1:1; \
+                      echo listening tcp://127.0.0.1:2; trap 'exit 7' TERM; while :; do sleep 0.05; done";
+        let server = Server::start("pair", &mut shell(script), 2).unwrap();
+        assert_eq!(
+            server.listening(),
+            ["http://127.0.0.1:1", "tcp://127.0.0.1:2"]
+        );
+        assert!(server.id() > 0);
+        assert_eq!(server.stop().unwrap().code(), Some(7));
+    }
+
+    #[test]
+    fn early_end_is_an_error() {
+        let error = Server::start("dud", &mut shell("exit 2"), 1).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "dud ended before it listened: exit status: 2"
+        );
+    }
+
+    #[test]
+    fn wait_gives_up() {
+        let mut child = shell("exec sleep 30").spawn().unwrap();
+        assert!(wait(&mut child, Duration::ZERO).unwrap().is_none());
+        child.kill().unwrap();
+        assert!(wait(&mut child, PATIENCE).unwrap().is_some());
+    }
+}
