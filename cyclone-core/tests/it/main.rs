@@ -1,1 +1,7 @@
 //! Integration tests.
+
+mod bus;
+#[cfg(feature = "conformance")]
+mod conformance;
+mod log;
+mod store;
