@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::lock::lock;
 use crate::peer::Peer;
 use crate::session::Session;
 
@@ -229,10 +230,7 @@ impl Registry {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<ConnectionId, Session>> {
-        self.inner
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.open)
     }
 }
 

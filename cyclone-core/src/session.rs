@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::lock::lock;
 use crate::peer::{Address, Peer};
 use crate::registry::{ConnectionId, ConnectionInfo, Registry};
 use crate::resources::{Context, Resources};
@@ -38,6 +40,8 @@ struct Inner {
     cut: CancellationToken,
     resources: Resources,
     registry: Option<Registry>,
+    /// The share of the server's connection limit; given back with the registry entry.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Session {
@@ -77,6 +81,7 @@ impl Session {
                 cut,
                 resources,
                 registry: None,
+                permit: Mutex::new(None),
             }),
         }
     }
@@ -89,6 +94,7 @@ impl Session {
         resources: Resources,
         draining: CancellationToken,
         cut: &CancellationToken,
+        permit: OwnedSemaphorePermit,
     ) -> (Self, SessionGuard) {
         let session = Self {
             inner: Arc::new(Inner {
@@ -101,6 +107,7 @@ impl Session {
                 cut: cut.child_token(),
                 resources,
                 registry: Some(registry.clone()),
+                permit: Mutex::new(Some(permit)),
             }),
         };
         registry.insert(session.clone());
@@ -123,21 +130,13 @@ impl Session {
     /// The protocol that the connection speaks now.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
-        *self
-            .inner
-            .protocol
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.inner.protocol)
     }
 
     /// Says which protocol the connection speaks from now on, `websocket` after an upgrade for instance.
     /// The registry counts by this name.
     pub fn set_protocol(&self, name: &'static str) {
-        *self
-            .inner
-            .protocol
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = name;
+        *lock(&self.inner.protocol) = name;
     }
 
     /// Waits until the peer has to be told to go: the server began to shut down.
@@ -261,6 +260,7 @@ impl Drop for SessionGuard {
             && let Some(registry) = &inner.registry
         {
             registry.remove(inner.id);
+            drop(lock(&inner.permit).take());
         }
     }
 }

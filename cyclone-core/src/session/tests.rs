@@ -1,5 +1,7 @@
 use std::future::pending;
+use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
@@ -15,6 +17,7 @@ fn registered(registry: &Registry, cut: &CancellationToken) -> (Session, super::
         Resources::default(),
         CancellationToken::new(),
         cut,
+        Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
     )
 }
 

@@ -1,0 +1,73 @@
+//! The calls into a driver, each with its time limit, a panic being one more error.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use super::{ConnectionError, Connector};
+
+/// Makes a connection within `limit`.
+pub(crate) async fn connect<C: Connector>(
+    connector: &C,
+    limit: Duration,
+) -> Result<C::Connection, ConnectionError> {
+    timeout(limit, caught(async { connector.connect().await }))
+        .await
+        .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+}
+
+/// Checks a connection within `limit`.
+pub(crate) async fn check<C: Connector>(
+    connector: &C,
+    connection: &mut C::Connection,
+    limit: Duration,
+) -> Result<(), ConnectionError> {
+    timeout(limit, caught(async { connector.check(connection).await }))
+        .await
+        .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+}
+
+/// Says goodbye within `limit`, or drops the connection.
+pub(crate) async fn close<C: Connector>(connector: &C, connection: C::Connection, limit: Duration) {
+    let goodbye = AssertUnwindSafe(async { connector.close(connection).await }).catch_unwind();
+    match timeout(limit, goodbye).await {
+        Ok(Ok(())) => {}
+        Ok(Err(payload)) => {
+            let error = ConnectionError::panicked(&*payload);
+            tracing::warn!(name = connector.name(), %error, "closing a connection failed");
+        }
+        Err(_) => tracing::debug!(name = connector.name(), ?limit, "closing a connection timed out"),
+    }
+}
+
+/// Whether the driver knows the connection to be dead; a driver that panics says yes.
+pub(crate) fn is_broken<C: Connector>(connector: &C, connection: &C::Connection) -> bool {
+    catch_unwind(AssertUnwindSafe(|| connector.is_broken(connection))).unwrap_or(true)
+}
+
+/// Runs the session of a link, without a time limit.
+pub(crate) async fn session<E>(
+    session: impl Future<Output = Result<(), E>>,
+) -> Result<(), ConnectionError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    caught(session).await
+}
+
+/// Awaits a call of the driver; what it shares with us is only reached through its own methods, so that a panic
+/// cannot leave our data torn.
+async fn caught<T, E>(call: impl Future<Output = Result<T, E>>) -> Result<T, ConnectionError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(result) => result.map_err(ConnectionError::failed),
+        Err(payload) => Err(ConnectionError::panicked(&*payload)),
+    }
+}
