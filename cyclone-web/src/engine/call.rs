@@ -1,0 +1,204 @@
+//! The service that hyper calls: ours, behind the framing rules.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+
+use super::framing::{self, Refusal};
+use super::wire::{Answer, Upload};
+use super::{ConnectionInfo, HttpService};
+use crate::body::{Body, BodyError, Inbound};
+
+/// An [`HttpService`] as hyper wants it, for one connection.
+pub(crate) struct Calls<S> {
+    service: S,
+    connection: Arc<ConnectionInfo>,
+    http2: bool,
+}
+
+impl<S: HttpService> Calls<S> {
+    pub(crate) fn new(service: S, connection: Arc<ConnectionInfo>, http2: bool) -> Self {
+        Self {
+            service,
+            connection,
+            http2,
+        }
+    }
+
+    fn start(&self, request: Request<Incoming>) -> Result<S::Future, Refusal> {
+        let limits = self.connection.limits();
+        let checked = framing::check(&request, limits);
+        let (parts, incoming) = request.into_parts();
+        let framing = match checked {
+            Ok(framing) => framing,
+            Err(refusal) => {
+                if !self.http2 && !incoming.is_end_stream() {
+                    self.connection.wire().set_upload(Upload::Abandoned);
+                }
+                return Err(refusal);
+            }
+        };
+        let body = if incoming.is_end_stream() {
+            Body::empty()
+        } else {
+            let connection = Arc::clone(&self.connection);
+            let inbound = if self.http2 {
+                Inbound::http2(incoming, connection)
+            } else {
+                Inbound::http1(incoming, connection, framing.expecting)
+            };
+            Body::inbound(inbound, limits.body)
+        };
+        Ok(self
+            .service
+            .call(Request::from_parts(parts, body), &self.connection))
+    }
+}
+
+impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
+    type Response = Response<Outbound>;
+    type Error = Infallible;
+    type Future = Call<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Call<S::Future> {
+        let ticket = Ticket::new(Arc::clone(&self.connection), self.http2);
+        let headless = request.method() == Method::HEAD;
+        Call {
+            state: match self.start(request) {
+                Ok(future) => State::Running { future },
+                Err(refusal) => State::Refused { refusal },
+            },
+            ticket: Some(ticket),
+            headless,
+        }
+    }
+}
+
+/// A request in progress; the connection is told when it is over.
+struct Ticket {
+    connection: Arc<ConnectionInfo>,
+    http2: bool,
+}
+
+impl Ticket {
+    fn new(connection: Arc<ConnectionInfo>, http2: bool) -> Self {
+        let wire = connection.wire();
+        if http2 {
+            wire.requests.add();
+            wire.streams.fetch_add(1, Ordering::AcqRel);
+        } else {
+            wire.begin();
+        }
+        Self { connection, http2 }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let wire = self.connection.wire();
+        if self.http2 {
+            wire.streams.fetch_sub(1, Ordering::AcqRel);
+            wire.driver.wake();
+        } else {
+            wire.set_answer(Answer::Handed);
+        }
+    }
+}
+
+pin_project! {
+    /// The answer to come.
+    pub(crate) struct Call<F> {
+        #[pin]
+        state: State<F>,
+        ticket: Option<Ticket>,
+        headless: bool,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F> {
+        Running { #[pin] future: F },
+        Refused { refusal: Refusal },
+    }
+}
+
+impl<F: Future<Output = Response<Body>>> Future for Call<F> {
+    type Output = Result<Response<Outbound>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match this.state.project() {
+            StateProjection::Running { future } => ready!(future.poll(cx)),
+            StateProjection::Refused { refusal } => refusal.response(),
+        };
+        if *this.headless
+            || matches!(
+                response.status(),
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
+        {
+            response.body_mut().set_unsent();
+        }
+        let ticket = this.ticket.take();
+        if let Some(ticket) = &ticket
+            && !ticket.http2
+        {
+            finish_head(&mut response, &ticket.connection);
+        }
+        Poll::Ready(Ok(response.map(|body| Outbound {
+            body,
+            _ticket: ticket,
+        })))
+    }
+}
+
+/// Says `connection: close` when the connection will not serve another request, and takes note of an upgrade.
+fn finish_head(response: &mut Response<Body>, connection: &ConnectionInfo) {
+    let wire = connection.wire();
+    // hyper panics at versions that it cannot write.
+    *response.version_mut() = Version::HTTP_11;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        wire.upgraded.set();
+        return;
+    }
+    if wire.closing.is_set() || wire.upload() == Upload::Abandoned || wire.eof.is_set() {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// A response body on its way out; the connection is told when it is over.
+pub(crate) struct Outbound {
+    body: Body,
+    _ticket: Option<Ticket>,
+}
+
+impl http_body::Body for Outbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

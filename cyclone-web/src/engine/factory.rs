@@ -1,0 +1,214 @@
+//! The way in for any `tower::Service`.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use cyclone_core::{Connection, Peer, Protocol, ProtocolFactory};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{ConnectionInfo, HttpService, serve};
+use crate::body::{Body, BoxError};
+use crate::limits::Limits;
+
+/// Serves HTTP with any `tower::Service`: an axum `Router`, tonic, jsonrpsee, an
+/// `Application` behind tower layers.
+///
+/// HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge are told apart by their first bytes. The
+/// [`Session`](cyclone_core::Session) and the [`Peer`] of the connection are in the extensions of every request.
+///
+/// ```
+/// use cyclone_core::{Endpoint, Server};
+/// use cyclone_web::Http;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let router: axum::Router = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
+/// let server = Server::new().listen(Endpoint::tcp(0), Http::new(router)).start().await?;
+/// server.shutdown();
+/// server.wait().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Http<S> {
+    service: S,
+    limits: Arc<Limits>,
+}
+
+impl<S> Http<S> {
+    /// Serves requests with clones of `service`.
+    pub fn new<B>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self {
+            service,
+            limits: Arc::new(Limits::default()),
+        }
+    }
+
+    /// Sets the limits; [`Limits::default`] unless set.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+}
+
+impl<S> fmt::Debug for Http<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, B> ProtocolFactory for Http<S>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Protocol = HttpProtocol<S>;
+
+    fn build(&self, _peer: &Peer) -> Option<HttpProtocol<S>> {
+        Some(HttpProtocol {
+            service: self.service.clone(),
+            limits: Arc::clone(&self.limits),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "http"
+    }
+}
+
+/// What an [`Http`] builds for every connection.
+pub struct HttpProtocol<S> {
+    service: S,
+    limits: Arc<Limits>,
+}
+
+impl<S> fmt::Debug for HttpProtocol<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpProtocol").finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Protocol for HttpProtocol<S>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn run(self, connection: Connection) -> impl Future<Output = io::Result<()>> + Send {
+        serve(connection, Tower(self.service), self.limits)
+    }
+}
+
+/// A `tower::Service` as an [`HttpService`].
+#[derive(Clone)]
+struct Tower<S>(S);
+
+impl<S, B> HttpService for Tower<S>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Future = TowerCall<S>;
+
+    fn call(&self, mut request: Request<Body>, connection: &Arc<ConnectionInfo>) -> TowerCall<S> {
+        let extensions = request.extensions_mut();
+        extensions.insert(connection.session().clone());
+        extensions.insert(connection.peer().clone());
+        TowerCall {
+            state: TowerState::Waiting {
+                service: self.0.clone(),
+                request: Some(request),
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// Waits until the service is ready, then for its answer.
+    struct TowerCall<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        #[pin]
+        state: TowerState<S>,
+    }
+}
+
+pin_project! {
+    #[project = TowerStateProjection]
+    enum TowerState<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        Waiting { service: S, request: Option<Request<Body>> },
+        Called { #[pin] future: S::Future },
+    }
+}
+
+impl<S, B> Future for TowerCall<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Output = Response<Body>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let mut this = self.project();
+        loop {
+            let future = match this.state.as_mut().project() {
+                TowerStateProjection::Waiting { service, request } => {
+                    if let Err(error) = ready!(service.poll_ready(cx)) {
+                        return Poll::Ready(failed(&error.into()));
+                    }
+                    let Some(request) = request.take() else {
+                        return Poll::Ready(failed(&"the call was polled after its end".into()));
+                    };
+                    service.call(request)
+                }
+                TowerStateProjection::Called { future } => {
+                    return Poll::Ready(match ready!(future.poll(cx)) {
+                        Ok(response) => response.map(Body::new),
+                        Err(error) => failed(&error.into()),
+                    });
+                }
+            };
+            this.state.set(TowerState::Called { future });
+        }
+    }
+}
+
+/// The answer when a service fails instead of answering.
+fn failed(error: &BoxError) -> Response<Body> {
+    tracing::error!(%error, "service failed");
+    let mut response = Response::new(Body::from("internal server error\n"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
