@@ -253,7 +253,7 @@ struct DropOnWake(Mutex<Option<Subscription>>);
 
 impl Wake for DropOnWake {
     fn wake(self: Arc<Self>) {
-        let dropped = self.0.lock().unwrap().take();
+        let dropped = self.0.lock().map(|mut held| held.take());
         drop(dropped);
     }
 }
