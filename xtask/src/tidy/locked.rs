@@ -176,7 +176,7 @@ mod tests {
         let mut odd = foreign("odd", "1.0.0");
         odd.source = Some("git+https://example.com/odd".to_owned());
         assert_eq!(registry(&tree(vec![odd])).len(), 1);
-        let lock = format!("source = \"{CRATES_IO}\"\nsource = \"sparse+https://example.com/\"\n");
+        let lock = format!("source = \"{CRATES_IO}\"\nsource = \"git+https://example.com/\"\n");
         let tree = Tree::of_files(&[("bench/Cargo.lock", &lock)]);
         assert_eq!(registry(&tree).len(), 1);
     }

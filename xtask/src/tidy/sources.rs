@@ -71,23 +71,21 @@ pub(super) fn exports(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.ending(".rs") {
         let tokens = tokens(file);
-        let mut public = false;
-        let mut export = None;
+        let mut after_pub = false;
+        let mut in_export = false;
         for token in &tokens {
             match token.text.as_str() {
-                "pub" => public = true,
-                "use" if public => export = Some(token.line),
-                ";" | "{" if export.is_none() => public = false,
-                ";" => {
-                    public = false;
-                    export = None;
-                }
-                "*" if export.is_some() => {
+                "pub" => after_pub = true,
+                // `pub(crate)` and the like.
+                "(" | ")" | "crate" | "super" | "self" | "in" | ":" if after_pub => {}
+                "use" if after_pub => in_export = true,
+                ";" => in_export = false,
+                "*" if in_export => {
                     let place = format!("{}:{}", file.path, token.line);
                     let message = "re-exports everything; name what is exported";
                     findings.push(Finding::error(place, message));
                 }
-                _ => {}
+                _ => after_pub = false,
             }
         }
     }
@@ -171,6 +169,10 @@ mod tests {
             [""; 0]
         );
         assert_eq!(places(exports, "pub mod a { use super::*; }"), [""; 0]);
+        assert_eq!(
+            places(exports, "pub fn f<'a>(&'a self) -> impl X + use<'a> { *a }"),
+            [""; 0]
+        );
         assert_eq!(places(exports, "pub use a::b; fn f() { c * d; }"), [""; 0]);
     }
 

@@ -26,7 +26,9 @@ impl Tree {
     pub(super) fn load() -> Result<Self> {
         let root = workspace::root();
         let mut git = std::process::Command::new("git");
+        // The clone of a CI machine may belong to another user.
         git.current_dir(&root)
+            .args(["-c", "safe.directory=*"])
             .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
         let mut tree = Self {
             metadata: Metadata::load()?,

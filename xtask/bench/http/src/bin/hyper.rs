@@ -1,0 +1,69 @@
+//! Bare hyper: routed by a `match`, extracted by hand. The floor for whatever is built on hyper.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use cyclone_bench_http::{MESSAGE, Outcome, PLAINTEXT, announce, block_on, listen, page, user};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+fn main() -> Outcome {
+    block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listen()?)?;
+        announce(listener.local_addr()?)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::spawn(async move {
+                let service = service_fn(answer);
+                // A client that goes away is no error here.
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    })
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let text = "text/plain; charset=utf-8";
+    let uri = request.uri();
+    Ok(match uri.path() {
+        "/plaintext" => respond(text, Bytes::from_static(PLAINTEXT.as_bytes())),
+        "/json" => match serde_json::to_vec(&MESSAGE) {
+            Ok(body) => respond("application/json", body.into()),
+            Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR),
+        },
+        "/page" => respond("text/html; charset=utf-8", page().into()),
+        path => match path.strip_prefix("/user/").map(str::parse) {
+            Some(Ok(id)) => {
+                let query = uri.query().unwrap_or_default();
+                let mut pairs = form_urlencoded::parse(query.as_bytes());
+                match pairs.find(|(key, _)| key == "name") {
+                    Some((_, name)) => respond(text, user(id, &name).into()),
+                    None => status(StatusCode::BAD_REQUEST),
+                }
+            }
+            Some(Err(_)) => status(StatusCode::BAD_REQUEST),
+            None => status(StatusCode::NOT_FOUND),
+        },
+    })
+}
+
+fn respond(content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    let value = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}
+
+fn status(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}

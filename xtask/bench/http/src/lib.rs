@@ -1,0 +1,106 @@
+//! The work every server does, so that only the servers differ.
+
+use std::error::Error;
+use std::future::Future;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+/// What a server's `main` returns.
+pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Body of `/plaintext`.
+pub const PLAINTEXT: &str = "Hello, World!";
+
+/// Body of `/json`.
+#[derive(serde::Serialize)]
+pub struct Message {
+    /// A greeting.
+    pub message: &'static str,
+}
+
+/// The value `/json` serialises for each request.
+pub const MESSAGE: Message = Message { message: PLAINTEXT };
+
+/// The path and query the load asks `/user/{id}?name=` for: one number, one percent-encoded word.
+pub const USER: &str = "/user/4217?name=J%C3%BCrgen+M";
+
+/// Body of `/user/{id}?name=`.
+pub fn user(id: u64, name: &str) -> String {
+    format!("user {id}: {name}")
+}
+
+/// Body of `/page`: a table of 12 rows, escaped as a template engine would.
+pub fn page() -> String {
+    const ROWS: [(u32, &str); 12] = [
+        (1, "fortune: No such file or directory"),
+        (2, "A computer scientist is someone who fixes things that aren't broken."),
+        (3, "After enough decimal places, nobody gives a damn."),
+        (4, "A bad random number generator: 1, 1, 1, 1, 1, 4.33e+67, 1, 1, 1"),
+        (5, "A computer program does what you tell it to do, not what you want."),
+        (6, "Emacs is a nice operating system, but I prefer UNIX."),
+        (7, "Any program that runs right is obsolete."),
+        (8, "A list is only as strong as its weakest link."),
+        (9, "Feature: A bug with seniority."),
+        (10, "Computers make very fast, very accurate mistakes."),
+        (11, "<script>alert(\"This should not be displayed in a browser.\");</script>"),
+        (12, "フレームワークのベンチマーク"),
+    ];
+    let mut html = String::with_capacity(2048);
+    html += "<!doctype html><html><head><title>Fortunes</title></head><body><table>";
+    for (id, message) in ROWS {
+        html += "<tr><td>";
+        html += &id.to_string();
+        html += "</td><td>";
+        escape(&mut html, message);
+        html += "</td></tr>";
+    }
+    html += "</table></body></html>";
+    html
+}
+
+fn escape(html: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => *html += "&amp;",
+            '<' => *html += "&lt;",
+            '>' => *html += "&gt;",
+            '"' => *html += "&quot;",
+            '\'' => *html += "&#x27;",
+            c => html.push(c),
+        }
+    }
+}
+
+/// The body a path must answer with; `None` for a path nobody serves.
+pub fn expected(path: &str) -> Option<Vec<u8>> {
+    Some(match path {
+        "/plaintext" => PLAINTEXT.into(),
+        "/json" => br#"{"message":"Hello, World!"}"#.to_vec(),
+        USER => user(4217, "Jürgen M").into(),
+        "/page" => page().into(),
+        _ => return None,
+    })
+}
+
+/// Listens on a free port of the loopback address and says so, as `cargo xtask` expects it.
+pub fn listen() -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Tells the load where to connect.
+pub fn announce(address: SocketAddr) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening http://{address}")?;
+    out.flush()
+}
+
+/// The runtime of every tokio server here: the default one, with one worker.
+pub fn block_on<F: Future<Output = Outcome>>(work: F) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
