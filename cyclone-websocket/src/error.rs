@@ -120,6 +120,12 @@ impl HandlerError {
         self.code
     }
 
+    /// Whether it was made from an error of this type.
+    #[must_use]
+    pub fn is<E: Error + 'static>(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<E>())
+    }
+
     /// The frame to send, and the cause to report.
     pub(crate) fn into_frame(self) -> (CloseFrame, CloseCause) {
         let frame = CloseFrame::checked(self.code, self.reason).unwrap_or_else(|error| {

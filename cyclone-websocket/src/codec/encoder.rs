@@ -6,9 +6,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use crate::close::CloseFrame;
 use crate::message::Message;
 
-/// The longest header that a server writes, in bytes.
-pub(crate) const MAX_HEADER_BYTES: usize = 10;
-
 /// Appends the header of the frame that carries `message`.
 pub(crate) fn message_header(message: &Message, out: &mut Vec<u8>) {
     let kind = if message.is_text() {

@@ -1,0 +1,198 @@
+//! From a request to a session: the function and the tower service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use cyclone_core::Session;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::upgrade::OnUpgrade;
+use tokio::runtime::Handle;
+use tower_service::Service;
+
+use crate::handler::WebSocketHandler;
+use crate::handshake::{self, HandshakeError, HandshakeErrorKind};
+use crate::queue::Queue;
+use crate::sender::WebSocketSender;
+use crate::session;
+use crate::socket::WebSocket;
+
+/// Answers an upgrade request and starts a session with `handler`.
+///
+/// Send the response that is returned; the session begins when the server has written it. The session runs
+/// in a task of the [`Session`] in the request's extensions, which cyclone's servers put there: the
+/// connection then stays registered, is told of a shutdown by 1001, and is cut at the deadline. In other
+/// servers it runs in a task of its own; a [`Session::controlled`] in the extensions gives it the signals.
+///
+/// ```
+/// use cyclone_websocket::{Message, Result, WebSocket, WebSocketHandler, upgrade};
+///
+/// struct Echo;
+///
+/// impl WebSocketHandler for Echo {
+///     async fn message(&mut self, socket: &WebSocket, message: Message) -> Result {
+///         Ok(socket.send(message).await?)
+///     }
+/// }
+///
+/// fn answer<B>(mut request: http::Request<B>) -> http::Response<String> {
+///     match upgrade(&mut request, Echo) {
+///         Ok(response) => response.map(|()| String::new()),
+///         Err(error) => error.into_response(),
+///     }
+/// }
+/// # assert_eq!(answer(http::Request::new(())).status(), 400);
+/// ```
+///
+/// # Errors
+/// The handshake was refused, see [`HandshakeErrorKind`]; nothing was spawned. Outside a tokio runtime
+/// every handshake is refused as [`HandshakeErrorKind::NotUpgradable`].
+pub fn upgrade<B, H>(request: &mut Request<B>, handler: H) -> Result<Response<()>, HandshakeError>
+where
+    H: WebSocketHandler,
+{
+    upgrade_with(request, |_| handler)
+}
+
+/// Like [`upgrade`], with a handler that is made from the request once the protocol part of the handshake
+/// is known to be valid.
+///
+/// # Errors
+/// As for [`upgrade`].
+pub fn upgrade_with<B, H, F>(
+    request: &mut Request<B>,
+    factory: F,
+) -> Result<Response<()>, HandshakeError>
+where
+    H: WebSocketHandler,
+    F: FnOnce(&Parts) -> H,
+{
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = request.uri().clone();
+    parts.version = request.version();
+    parts.headers = request.headers().clone();
+    parts.extensions = request.extensions().clone();
+    start(parts, on_upgrade, factory)
+}
+
+fn start<H, F>(
+    parts: Parts,
+    on_upgrade: Option<OnUpgrade>,
+    factory: F,
+) -> Result<Response<()>, HandshakeError>
+where
+    H: WebSocketHandler,
+    F: FnOnce(&Parts) -> H,
+{
+    let accept = handshake::check(&parts)?;
+    let on_upgrade = on_upgrade
+        .filter(|_| Handle::try_current().is_ok())
+        .ok_or(HandshakeErrorKind::NotUpgradable)?;
+    let mut handler = factory(&parts);
+    let accepted = handshake::accept(&parts, accept, &mut handler)?;
+    let config = handler.config();
+
+    let session = parts
+        .extensions
+        .get::<Session>()
+        .cloned()
+        .unwrap_or_else(Session::detached);
+    let subprotocol = accepted
+        .subprotocol
+        .as_ref()
+        .and_then(|value| value.to_str().ok())
+        .map(String::from);
+    let queue = Arc::new(Queue::new(&config));
+    let sender = WebSocketSender::new(Arc::clone(&queue));
+    let socket = WebSocket::new(sender, Box::new(parts), session.clone(), subprotocol);
+    session.spawn(session::upgraded(
+        on_upgrade, handler, socket, queue, config,
+    ));
+    Ok(accepted.response())
+}
+
+/// A [`tower_service::Service`] that upgrades every request, to mount in axum by `route_service` or in any
+/// tower stack. Refused handshakes are answered by their status and a line of text.
+///
+/// ```
+/// use cyclone_websocket::{Message, Result, WebSocket, WebSocketHandler, WebSocketService};
+///
+/// struct Greeter {
+///     name: String,
+/// }
+///
+/// impl WebSocketHandler for Greeter {
+///     async fn message(&mut self, socket: &WebSocket, message: Message) -> Result {
+///         let text = message.as_text().unwrap_or("bytes");
+///         socket.send(format!("{}: {text}", self.name)).await?;
+///         Ok(())
+///     }
+/// }
+///
+/// let service = WebSocketService::new(|request: &http::request::Parts| Greeter {
+///     name: request.uri.path().into(),
+/// });
+/// let app: axum::Router = axum::Router::new().route_service("/greet", service);
+/// ```
+pub struct WebSocketService<F> {
+    factory: Arc<F>,
+}
+
+impl<F> WebSocketService<F> {
+    /// A service that makes a handler for each request by `factory`, once the protocol part of the
+    /// handshake is known to be valid.
+    pub fn new<H>(factory: F) -> Self
+    where
+        F: Fn(&Parts) -> H,
+        H: WebSocketHandler,
+    {
+        Self {
+            factory: Arc::new(factory),
+        }
+    }
+}
+
+impl<F, H, B> Service<Request<B>> for WebSocketService<F>
+where
+    F: Fn(&Parts) -> H,
+    H: WebSocketHandler,
+{
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut parts, _body) = request.into_parts();
+        let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        ready(Ok(match start(parts, on_upgrade, &*self.factory) {
+            Ok(response) => response.map(|()| String::new()),
+            Err(error) => {
+                tracing::debug!(%error, "websocket refused");
+                error.into_response()
+            }
+        }))
+    }
+}
+
+impl<F> Clone for WebSocketService<F> {
+    fn clone(&self) -> Self {
+        Self {
+            factory: Arc::clone(&self.factory),
+        }
+    }
+}
+
+impl<F> fmt::Debug for WebSocketService<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketService").finish_non_exhaustive()
+    }
+}
