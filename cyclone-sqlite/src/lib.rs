@@ -1,1 +1,31 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod connect;
+mod context;
+mod error;
+mod handle;
+mod job;
+mod lock;
+mod migrate;
+mod query;
+mod queue;
+mod scope;
+mod shared;
+mod statistics;
+mod worker;
+mod writer;
+
+pub use rusqlite;
+
+pub use builder::{
+    DEFAULT_BUSY_TIMEOUT, DEFAULT_CLOSE_LIMIT, DEFAULT_GROUP_LIMIT, DEFAULT_MAX_READERS,
+    DEFAULT_PAGE_CACHE_BYTES, DEFAULT_READ_QUEUE, DEFAULT_ROW_LIMIT, DEFAULT_SLOW_AFTER,
+    DEFAULT_STATEMENT_CACHE, DEFAULT_TIME_LIMIT, DEFAULT_WAL_LIMIT_BYTES, DEFAULT_WRITE_QUEUE,
+    Durability, SqliteBuilder,
+};
+pub use context::SqliteContext;
+pub use error::{Error, ErrorKind};
+pub use handle::Sqlite;
+pub use statistics::Statistics;

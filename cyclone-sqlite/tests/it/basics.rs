@@ -1,0 +1,435 @@
+//! Reads, writes, settings of the connections, the database in memory.
+
+use cyclone_core::{Context, Health, Resources};
+use cyclone_sqlite::rusqlite::{self, ErrorCode};
+use cyclone_sqlite::{Durability, Error, ErrorKind, Sqlite, SqliteBuilder, SqliteContext};
+
+use crate::support::{file, numbers, open};
+
+fn code(error: &Error) -> Option<ErrorCode> {
+    match error {
+        Error::Database(error) => error.sqlite_error_code(),
+        _ => None,
+    }
+}
+
+async fn pragma(db: &Sqlite, name: &'static str) -> (String, String) {
+    fn ask(conn: &rusqlite::Connection, name: &str) -> rusqlite::Result<String> {
+        conn.query_row(&format!("PRAGMA {name}"), (), |row| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                other => other.as_str()?.to_owned(),
+            })
+        })
+    }
+    let writer = db.unmanaged(move |conn| ask(conn, name)).await.unwrap();
+    let reader = db.read(move |conn| ask(conn, name)).await.unwrap();
+    (writer, reader)
+}
+
+#[tokio::test]
+async fn connections_are_set_up_for_a_server() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    for (name, writer, reader) in [
+        ("journal_mode", "wal", "wal"),
+        ("synchronous", "1", "1"),
+        ("foreign_keys", "1", "1"),
+        ("trusted_schema", "0", "0"),
+        ("query_only", "0", "1"),
+        ("cache_size", "-8192", "-8192"),
+        ("mmap_size", "0", "0"),
+        ("wal_autocheckpoint", "1000", "1000"),
+        ("journal_size_limit", "67108864", "67108864"),
+    ] {
+        let expected = (writer.to_owned(), reader.to_owned());
+        assert_eq!(pragma(&db, name).await, expected, "{name}");
+    }
+    db.close().await;
+
+    let db = open(&file, |b| b.durability(Durability::Full)).await;
+    assert_eq!(pragma(&db, "synchronous").await.0, "2");
+}
+
+#[tokio::test]
+async fn a_write_is_read_back_by_every_reader() {
+    let file = file();
+    let db = open(&file, |b| b.readers(3)).await;
+    for n in 0..20 {
+        db.execute("INSERT INTO t VALUES (?1)", [n]).await.unwrap();
+        let reads: Vec<_> = (0..3)
+            .map(|_| {
+                tokio::spawn(db.query_one("SELECT max(n) FROM t", (), |row| row.get::<_, i64>(0)))
+            })
+            .collect();
+        for read in reads {
+            assert_eq!(read.await.unwrap().unwrap(), n);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_rolls_the_whole_write_back() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    let error = db
+        .write(|tx| -> rusqlite::Result<()> {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), Some(ErrorCode::ConstraintViolation));
+    assert_eq!(error.kind(), ErrorKind::NotStored);
+    assert!(!error.is_retryable());
+    assert!(numbers(&db).await.is_empty());
+
+    let error = db
+        .execute_batch("INSERT INTO t VALUES (1); INSERT INTO nothing VALUES (1)")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Database(_)));
+    assert!(numbers(&db).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_error_of_the_application_comes_back_with_its_type() {
+    #[derive(Debug, PartialEq)]
+    struct Overdrawn(u32);
+    impl std::fmt::Display for Overdrawn {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("overdrawn")
+        }
+    }
+    impl std::error::Error for Overdrawn {}
+
+    let file = file();
+    let db = open(&file, |b| b).await;
+    let error = db
+        .write(|tx| -> Result<(), Error> {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            Err(Error::application(Overdrawn(7)))
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(error.application_ref(), Some(&Overdrawn(7)));
+    assert_eq!(error.to_string(), "overdrawn");
+    assert!(numbers(&db).await.is_empty());
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let file = file();
+    for db in [open(&file, |b| b).await, Sqlite::memory().await.unwrap()] {
+        for sql in [
+            "CREATE TABLE u (n)",
+            "PRAGMA query_only = OFF",
+            "PRAGMA user_version = 3",
+            "ATTACH ':memory:' AS other",
+        ] {
+            let error = db.read(move |conn| conn.execute_batch(sql)).await;
+            assert!(matches!(error, Err(Error::Database(_))), "{sql}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_sees_one_state() {
+    let file = file();
+    let db = open(&file, |b| b.readers(1)).await;
+    let (looked, has_looked) = tokio::sync::oneshot::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let count = |conn: &rusqlite::Connection| {
+        conn.query_row("SELECT count(*) FROM t", (), |row| row.get::<_, i64>(0))
+    };
+    let read = tokio::spawn(db.read(move |conn| -> rusqlite::Result<_> {
+        let before = count(conn)?;
+        let _ = looked.send(());
+        let _ = wait.recv();
+        Ok((before, count(conn)?))
+    }));
+    has_looked.await.unwrap();
+    // The writer does not wait for the reader.
+    db.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+    drop(go);
+    assert_eq!(read.await.unwrap().unwrap(), (0, 0));
+    assert_eq!(db.read(count).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_closure_cannot_end_the_transaction_nor_change_settings() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    for sql in [
+        "COMMIT",
+        "ROLLBACK",
+        "BEGIN",
+        "END",
+        "RELEASE cyclone_job",
+        "PRAGMA synchronous = OFF",
+        "PRAGMA foreign_keys = OFF",
+        "pragma Busy_Timeout = 0",
+        "ATTACH ':memory:' AS other",
+    ] {
+        for grouped in [false, true] {
+            let work = move |tx: &rusqlite::Connection| {
+                tx.execute("INSERT INTO t VALUES (1)", ())?;
+                tx.execute_batch(sql)
+            };
+            let error = if grouped {
+                db.write_grouped(work).await.unwrap_err()
+            } else {
+                db.write(work).await.unwrap_err()
+            };
+            let code = code(&error);
+            assert_eq!(
+                code,
+                Some(ErrorCode::AuthorizationForStatementDenied),
+                "{sql}"
+            );
+            assert!(numbers(&db).await.is_empty(), "{sql}");
+        }
+    }
+    // A statement that the cache holds is not checked again, and yet stores nothing.
+    let error = db
+        .write(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            tx.prepare_cached("COMMIT")?.execute(()).map(drop)
+        })
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Database(_)), "{error:?}");
+    assert!(numbers(&db).await.is_empty());
+    // What is part of the transaction is allowed.
+    db.write(|tx| tx.execute_batch("PRAGMA user_version = 3; PRAGMA defer_foreign_keys = ON"))
+        .await
+        .unwrap();
+    assert_eq!(pragma(&db, "user_version").await.1, "3");
+}
+
+#[tokio::test]
+async fn an_ignored_rollback_is_told_and_nothing_more_is_stored() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    db.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+    let error = db
+        .write(|tx| -> rusqlite::Result<()> {
+            tx.execute("INSERT INTO t VALUES (2)", ())?;
+            tx.execute("INSERT OR ROLLBACK INTO t VALUES (1)", ())
+                .unwrap_err();
+            // SQLite is in autocommit mode now; the commit hook refuses.
+            let error = tx.execute("INSERT INTO t VALUES (3)", ()).unwrap_err();
+            assert_eq!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::ConstraintViolation)
+            );
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::RolledBack), "{error:?}");
+    assert_eq!(numbers(&db).await, [1]);
+}
+
+#[tokio::test]
+async fn foreign_keys_are_enforced() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    db.execute_batch("CREATE TABLE child (t INTEGER REFERENCES t)")
+        .await
+        .unwrap();
+    let error = db
+        .execute("INSERT INTO child VALUES (7)", ())
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), Some(ErrorCode::ConstraintViolation));
+    // Also after an unmanaged job that switched them off.
+    db.unmanaged(|conn| conn.execute_batch("PRAGMA foreign_keys = OFF"))
+        .await
+        .unwrap();
+    assert!(
+        db.execute("INSERT INTO child VALUES (7)", ())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn unmanaged_can_vacuum_and_what_it_leaves_open_is_rolled_back() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    assert!(db.execute_batch("VACUUM").await.is_err());
+    db.unmanaged(|conn| conn.execute_batch("VACUUM"))
+        .await
+        .unwrap();
+    db.unmanaged(|conn| conn.execute_batch("BEGIN; INSERT INTO t VALUES (1)"))
+        .await
+        .unwrap();
+    assert!(numbers(&db).await.is_empty());
+    db.execute("INSERT INTO t VALUES (2)", ()).await.unwrap();
+    assert_eq!(numbers(&db).await, [2]);
+}
+
+#[tokio::test]
+async fn sugar_reads_and_writes() {
+    let db = Sqlite::memory().await.unwrap();
+    db.execute_batch("CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT)")
+        .await
+        .unwrap();
+    assert_eq!(
+        db.insert("INSERT INTO u (name) VALUES (?1)", ["ann"])
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        db.insert("INSERT INTO u (name) VALUES (?1)", ("bob",))
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        db.execute("UPDATE u SET name = name || ?1", ["!"])
+            .await
+            .unwrap(),
+        2
+    );
+    let name = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    assert_eq!(
+        db.query("SELECT name FROM u ORDER BY id", (), name)
+            .await
+            .unwrap(),
+        ["ann!", "bob!"]
+    );
+    assert_eq!(
+        db.query_one("SELECT name FROM u WHERE id = ?1", [2], name)
+            .await
+            .unwrap(),
+        "bob!"
+    );
+    assert_eq!(
+        db.query_optional("SELECT name FROM u WHERE id = ?1", [3], name)
+            .await
+            .unwrap(),
+        None
+    );
+    let error = db
+        .query_one("SELECT name FROM u WHERE id = ?1", [3], name)
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Database(rusqlite::Error::QueryReturnedNoRows)
+    ));
+    let error = db
+        .insert("INSERT INTO u SELECT 4, 'x' WHERE 0", ())
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Database(rusqlite::Error::StatementChangedRows(0))
+    ));
+}
+
+#[tokio::test]
+async fn in_memory_readers_see_what_the_writer_wrote() {
+    let db = Sqlite::open(":memory:").await.unwrap();
+    let other = Sqlite::memory().await.unwrap();
+    for db in [&db, &other] {
+        db.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+            .await
+            .unwrap();
+    }
+    db.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+    assert_eq!(numbers(&db).await, [1]);
+    // Another database in memory is another one.
+    assert!(numbers(&other).await.is_empty());
+    db.close().await;
+    assert!(matches!(
+        db.execute("INSERT INTO t VALUES (2)", ()).await,
+        Err(Error::Closed)
+    ));
+}
+
+#[tokio::test]
+async fn names_with_a_meaning_of_their_own_are_refused() {
+    for path in ["", "file:x?mode=memory", ":memory:x"] {
+        let error = Sqlite::open(path).await.unwrap_err();
+        assert!(matches!(error, Error::Open { .. }), "{path}");
+        assert_eq!(error.kind(), ErrorKind::NotSent);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("no/such/directory/db");
+    let error = Sqlite::open(&missing).await.unwrap_err();
+    assert!(error.to_string().contains("no/such/directory"), "{error}");
+
+    let text = directory.path().join("text");
+    std::fs::write(
+        &text,
+        "this is no database, but long enough to be read as one\n".repeat(100),
+    )
+    .unwrap();
+    assert!(matches!(Sqlite::open(&text).await, Err(Error::Open { .. })));
+}
+
+#[tokio::test]
+async fn a_connection_hook_registers_what_it_likes() {
+    let file = file();
+    let setup = |conn: &rusqlite::Connection| conn.execute_batch("PRAGMA recursive_triggers = ON");
+    let db = open(&file, |b| b.on_connect(setup)).await;
+    assert_eq!(
+        pragma(&db, "recursive_triggers").await,
+        ("1".into(), "1".into())
+    );
+
+    let failing = |conn: &rusqlite::Connection| conn.execute_batch("nonsense");
+    let error = SqliteBuilder::memory()
+        .on_connect(failing)
+        .open()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Open { .. }));
+}
+
+#[tokio::test]
+async fn a_context_has_its_databases() {
+    let resources = Resources::builder()
+        .insert(Sqlite::memory().await.unwrap())
+        .insert_named("stats", Sqlite::memory().await.unwrap())
+        .build();
+    let cx: &dyn Context = &resources;
+    assert!(cx.sqlite().is_ok());
+    assert!(cx.sqlite_named("stats").is_ok());
+    assert!(cx.sqlite_named("other").is_err());
+    assert!(Resources::default().sqlite().is_err());
+}
+
+#[tokio::test]
+async fn health_is_up_until_it_is_closed() {
+    let db = Sqlite::memory().await.unwrap();
+    let health = db.health();
+    assert_eq!(health.current(), Health::Up);
+    db.close().await;
+    assert!(health.current().is_down());
+}
+
+#[tokio::test]
+async fn the_futures_can_be_spawned() {
+    fn assert_send<T: Send + 'static>(value: T) -> T {
+        value
+    }
+    let db = Sqlite::memory().await.unwrap();
+    let read = assert_send(db.read(|_| Ok::<_, Error>(1)));
+    let close = db.clone();
+    drop(db);
+    // A call keeps the database open.
+    assert_eq!(read.await.unwrap(), 1);
+    tokio::spawn(async move { close.close().await })
+        .await
+        .unwrap();
+}
