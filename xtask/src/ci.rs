@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::metadata::Metadata;
 use crate::workspace::{self, cargo};
-use crate::{package, test, tidy};
+use crate::{api, package, test, tidy};
 
 /// One step. Cheap ones come first, so that a slip is seen early.
 struct Step {
@@ -34,6 +34,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "docs",
         run: docs,
+    },
+    Step {
+        name: "api",
+        run: || api::run(&[]),
     },
     Step {
         name: "features",

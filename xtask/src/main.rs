@@ -9,6 +9,7 @@
     reason = "a command line tool talks to its user"
 )]
 
+mod api;
 mod bench;
 mod blackbox;
 mod ci;
@@ -50,7 +51,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         name: "ci",
         arguments: "[step..]",
-        about: "everything CI runs: fmt clippy docs tidy deny features test package",
+        about: "everything CI runs, or some: fmt tidy deny clippy docs api features test package",
         run: ci::run,
     },
     Command {
@@ -58,6 +59,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         arguments: "",
         about: "the invariants of the architecture, file sizes, links, licences",
         run: tidy::run,
+    },
+    Command {
+        name: "api",
+        arguments: "",
+        about: "whose types the public interfaces name",
+        run: api::run,
     },
     Command {
         name: "bench",

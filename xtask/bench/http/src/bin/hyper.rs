@@ -23,6 +23,7 @@ fn main() -> Outcome {
                 let service = service_fn(answer);
                 // A client that goes away is no error here.
                 let _ = http1::Builder::new()
+                    .pipeline_flush(true)
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
             });

@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 /// Room for the answers to one write of requests.
-const BUFFER: usize = 256 * 1024;
+const BUFFER: usize = 64 * 1024;
 
 /// An answer that takes longer is a hang.
 const STALL: Duration = Duration::from_secs(5);
