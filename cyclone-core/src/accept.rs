@@ -1,18 +1,20 @@
 //! The accept loop: it neither spins nor dies when descriptors run out, and it pauses at the limit of
 //! connections.
 
+use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, PollSemaphore};
 
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::peer::Peer;
-use crate::protocol::{DynFactory, Running};
+use crate::protocol::{DynFactory, Start};
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::session::{Session, SessionGuard};
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) resources: Resources,
     pub(crate) draining: CancellationToken,
     pub(crate) cut: CancellationToken,
+    pub(crate) max_connections: usize,
     /// One permit a connection, over all listeners.
     pub(crate) permits: Arc<Semaphore>,
 }
@@ -54,56 +57,67 @@ impl Acceptor {
             () = draining.cancelled() => {}
             () = self.accept_for_ever() => {}
         }
-        self.accept_queue().await;
+        self.accept_queue();
     }
 
     /// Takes what the kernel has queued already: those peers may have sent a request, and closing the
-    /// listener would reset them.
-    async fn accept_queue(&self) {
+    /// listener resets them. At the connection limit, or when the server cuts, that is what happens.
+    fn accept_queue(self) {
+        let Self {
+            listener,
+            factory,
+            shared,
+        } = self;
+        let queue = match listener.into_queue() {
+            Ok(queue) => queue,
+            Err(error) => {
+                tracing::error!(%error, "cannot take the queued connections");
+                return;
+            }
+        };
         for _ in 0..LAST_CONNECTIONS_MAX {
-            let Ok(permit) = Arc::clone(&self.shared.permits).try_acquire_owned() else {
+            if shared.cut.is_cancelled() {
+                return;
+            }
+            let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned() else {
+                tracing::warn!("connection limit reached, queued connections are reset");
                 return;
             };
-            let Ok(Ok((transport, peer))) = timeout(Duration::ZERO, self.listener.accept()).await
-            else {
-                return;
-            };
-            self.serve(transport, peer, permit);
+            match queue.accept() {
+                Ok((transport, peer)) => serve(&*factory, &shared, transport, peer, permit),
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::error!(%error, "cannot take the queued connections");
+                    return;
+                }
+            }
         }
     }
 
     async fn accept_for_ever(&self) {
+        let mut permits = PollSemaphore::new(Arc::clone(&self.shared.permits));
         let mut pause: Option<Duration> = None;
         let mut at_limit = false;
         loop {
-            if self.shared.permits.available_permits() == 0 && !at_limit {
-                at_limit = true;
-                tracing::warn!(
-                    open = self.shared.registry.len(),
-                    "connection limit reached, accepting pauses"
-                );
-            }
-            let Ok(permit) = Arc::clone(&self.shared.permits).acquire_owned().await else {
-                return;
-            };
-            match self.listener.accept().await {
-                Ok((transport, peer)) => {
+            match self.next(&mut permits, &mut at_limit).await {
+                Ok((transport, peer, permit)) => {
                     if pause.take().is_some() {
                         tracing::info!("accepting again");
                     }
                     at_limit = at_limit && self.shared.permits.available_permits() == 0;
-                    self.serve(transport, peer, permit);
+                    serve(&*self.factory, &self.shared, transport, peer, permit);
                 }
                 // The peer was gone before we took its connection: no fault of ours, on to the next.
                 Err(error) if is_about_one_connection(&error) => {
                     tracing::debug!(%error, "connection lost before it was accepted");
                 }
                 Err(error) => {
-                    drop(permit);
+                    let wait = pause.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
                     if pause.is_none() {
                         tracing::error!(%error, "cannot accept, trying again at intervals");
                     }
-                    let wait = pause.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
+                    tracing::debug!(wait_ms = wait.as_millis(), "accepting pauses");
                     pause = Some(wait);
                     tokio::time::sleep(wait).await;
                 }
@@ -111,29 +125,72 @@ impl Acceptor {
         }
     }
 
-    fn serve(&self, transport: Transport, peer: Peer, permit: OwnedSemaphorePermit) {
-        let Some(start) = self.factory.prepare(&peer) else {
-            self.shared.registry.count_refused();
-            tracing::debug!(%peer, protocol = self.factory.name(), "peer refused");
-            return;
-        };
-        let (session, guard) = Session::register(
-            &self.shared.registry,
-            peer.clone(),
-            self.factory.name(),
-            self.shared.resources.clone(),
-            self.shared.draining.clone(),
-            &self.shared.cut,
-            permit,
-        );
-        let running = start(Connection::new(transport, peer, session));
-        tokio::spawn(run(running, guard));
+    /// Waits for a connection and a permit to serve it.
+    ///
+    /// The permit is taken first, so that peers wait in the kernel's queue at the limit, but it is given back
+    /// while there is no peer: a listener that waits must not keep the share of another.
+    async fn next(
+        &self,
+        permits: &mut PollSemaphore,
+        at_limit: &mut bool,
+    ) -> io::Result<(Transport, Peer, OwnedSemaphorePermit)> {
+        poll_fn(|cx| {
+            let Poll::Ready(permit) = permits.poll_acquire(cx) else {
+                let open = self.shared.registry.len();
+                if !*at_limit && open >= self.shared.max_connections {
+                    *at_limit = true;
+                    tracing::warn!(open, "connection limit reached, accepting pauses");
+                }
+                return Poll::Pending;
+            };
+            let permit =
+                permit.ok_or_else(|| io::Error::other("the connection limit is closed"))?;
+            let (transport, peer) = ready!(self.listener.poll_accept(cx))?;
+            Poll::Ready(Ok((transport, peer, permit)))
+        })
+        .await
     }
 }
 
-async fn run(running: Running, guard: SessionGuard) {
+/// Enters a connection into the registry and runs its protocol in a task of its own.
+fn serve(
+    factory: &dyn DynFactory,
+    shared: &Shared,
+    transport: Transport,
+    peer: Peer,
+    permit: OwnedSemaphorePermit,
+) {
+    // A panic of the factory must not end the listener.
+    let prepared = catch_unwind(AssertUnwindSafe(|| factory.prepare(&peer)));
+    let start = match prepared {
+        Ok(Some(start)) => start,
+        Ok(None) => {
+            shared.registry.count_refused();
+            tracing::debug!(%peer, protocol = factory.name(), "peer refused");
+            return;
+        }
+        Err(_panic) => {
+            shared.registry.count_refused();
+            tracing::error!(%peer, protocol = factory.name(), "factory panicked");
+            return;
+        }
+    };
+    let (session, guard) = Session::register(
+        &shared.registry,
+        peer.clone(),
+        factory.name(),
+        shared.resources.clone(),
+        shared.draining.clone(),
+        &shared.cut,
+        permit,
+    );
+    tokio::spawn(run(start, Connection::new(transport, peer, session), guard));
+}
+
+async fn run(start: Start, connection: Connection, guard: SessionGuard) {
     let watch = PanicWatch(guard);
     let session = watch.0.session();
+    let running = start(connection);
     let ended = tokio::select! {
         biased;
         () = session.cut() => return,
@@ -169,6 +226,9 @@ impl Drop for PanicWatch {
 
 /// Whether an error of `accept` concerns only the connection that was to be accepted (accept(2), "Error
 /// handling"), so that the next call may well succeed.
+///
+/// `PermissionDenied` is not among them: a security module may refuse every call and leave the connection in
+/// the queue, so that trying again at once would spin.
 fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -180,7 +240,6 @@ fn is_about_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NotConnected
             | io::ErrorKind::TimedOut
-            | io::ErrorKind::PermissionDenied
             | io::ErrorKind::Interrupted
     )
 }

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::lock::lock;
 use crate::service::{Service, ServiceContext, ServiceError};
 
 /// The time between two measurements unless said otherwise.
 pub const DEFAULT_RESOLUTION: Duration = Duration::from_millis(100);
+
+const SHORTEST_RESOLUTION: Duration = Duration::from_millis(1);
+const LONGEST_RESOLUTION: Duration = Duration::from_secs(3600);
 
 /// Measurements kept: the last 10 s at the default resolution.
 const KEPT_MEASUREMENTS: usize = 100;
@@ -34,11 +37,11 @@ pub struct EventLoopDelay {
 }
 
 impl EventLoopDelay {
-    /// Measures once every `resolution`, at least a millisecond.
+    /// Measures once every `resolution`, between a millisecond and an hour.
     #[must_use]
     pub fn new(resolution: Duration) -> Self {
         Self {
-            resolution: resolution.max(Duration::from_millis(1)),
+            resolution: resolution.clamp(SHORTEST_RESOLUTION, LONGEST_RESOLUTION),
             measured: Arc::default(),
         }
     }
@@ -85,7 +88,7 @@ impl Service for EventLoopDelay {
         loop {
             let due = Instant::now() + self.resolution;
             tokio::select! {
-                () = sleep(self.resolution) => {}
+                () = sleep_until(due) => {}
                 () = cx.stopping() => return Ok(()),
             }
             self.record(due.elapsed());

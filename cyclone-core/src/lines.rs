@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
@@ -14,7 +14,7 @@ use crate::session::Session;
 /// Bytes that a line may have without its end, unless said otherwise; Twisted's figure.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 16_384;
 
-/// How long a peer may be silent, unless said otherwise.
+/// How long a peer may take for a line, unless said otherwise.
 pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How long one write may take before the peer counts as gone, unless said otherwise.
@@ -40,12 +40,12 @@ pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Debug)]
 pub struct Lines {
-    reader: BufReader<ReadHalf<Connection>>,
-    writer: WriteHalf<Connection>,
+    /// Reads are buffered, writes go straight through.
+    connection: BufReader<Connection>,
     /// What was read of a line whose end is still to come.
     partial: Vec<u8>,
-    peer: Peer,
-    session: Session,
+    /// A line was too long: what follows is the rest of it, not a line.
+    lost: bool,
     max_line_bytes: usize,
     idle_timeout: Duration,
     write_timeout: Duration,
@@ -55,14 +55,10 @@ impl Lines {
     /// Reads and writes `connection` with the default limits.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        let (peer, session) = (connection.peer().clone(), connection.session().clone());
-        let (reader, writer) = tokio::io::split(connection);
         Self {
-            reader: BufReader::new(reader),
-            writer,
+            connection: BufReader::new(connection),
             partial: Vec::new(),
-            peer,
-            session,
+            lost: false,
             max_line_bytes: DEFAULT_MAX_LINE_BYTES,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
             write_timeout: DEFAULT_WRITE_TIMEOUT,
@@ -93,21 +89,22 @@ impl Lines {
     /// The addresses of the connection.
     #[must_use]
     pub fn peer(&self) -> &Peer {
-        &self.peer
+        self.connection.get_ref().peer()
     }
 
     /// The connection's place in the server.
     #[must_use]
     pub fn session(&self) -> &Session {
-        &self.session
+        self.connection.get_ref().session()
     }
 
     /// Reads the next line without its end; `None` when the peer has closed. Text after the last line end is
-    /// a line too.
+    /// a line too, as it stands.
     ///
     /// # Errors
-    /// `InvalidData` for a line that is too long or no UTF-8, `TimedOut` after the idle time limit, and what
-    /// the transport reports. None but `TimedOut` can be recovered from.
+    /// `InvalidData` for a line that is too long (again and again: its rest is never taken for a line) or no
+    /// UTF-8, `TimedOut` after the idle time limit, and what the transport reports. Only after `TimedOut` does
+    /// it make sense to read on.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped: what was read is kept for the next call.
@@ -124,14 +121,18 @@ impl Lines {
 
     async fn read_until_end(&mut self) -> io::Result<Option<String>> {
         loop {
+            if self.lost {
+                return Err(too_long());
+            }
             // Two more than the limit: a line at the limit and its CR LF.
-            let room = (self.max_line_bytes + 2).saturating_sub(self.partial.len());
+            let most = self.max_line_bytes.saturating_add(2);
+            let room = most.saturating_sub(self.partial.len());
             let room = u64::try_from(room).unwrap_or(u64::MAX);
-            let read = (&mut self.reader).take(room);
+            let read = (&mut self.connection).take(room);
             let mut read = std::pin::pin!(read);
             let read = read.read_until(b'\n', &mut self.partial).await?;
             let ended = self.partial.last() == Some(&b'\n');
-            if !ended && read > 0 && self.partial.len() < self.max_line_bytes + 2 {
+            if !ended && read > 0 && self.partial.len() < most {
                 continue;
             }
             if !ended && self.partial.is_empty() {
@@ -150,7 +151,8 @@ impl Lines {
             }
         }
         if line.len() > self.max_line_bytes {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "line too long"));
+            self.lost = true;
+            return Err(too_long());
         }
         String::from_utf8(line)
             .map_err(|_invalid| io::Error::new(io::ErrorKind::InvalidData, "line is no utf-8"))
@@ -169,8 +171,8 @@ impl Lines {
         bytes.extend_from_slice(line.as_bytes());
         bytes.extend_from_slice(b"\r\n");
         let writing = async {
-            self.writer.write_all(&bytes).await?;
-            self.writer.flush().await
+            self.connection.write_all(&bytes).await?;
+            self.connection.flush().await
         };
         match timeout(self.write_timeout, writing).await {
             Ok(written) => written,
@@ -182,8 +184,12 @@ impl Lines {
     }
 }
 
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "line too long")
+}
+
 impl Context for Lines {
     fn resources(&self) -> &Resources {
-        self.session.resources()
+        self.connection.get_ref().resources()
     }
 }

@@ -5,9 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::endpoint::{Endpoint, Kind, Tcp, Unix};
@@ -43,26 +44,81 @@ impl Listener {
         }
     }
 
-    /// Waits for the next connection.
-    ///
-    /// # Cancel safety
-    /// No connection is lost when the future is dropped.
-    pub(crate) async fn accept(&self) -> io::Result<(Transport, Peer)> {
-        match self {
+    /// Takes the next connection once there is one.
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Transport, Peer)>> {
+        Poll::Ready(match self {
             Self::Tcp(listener) => {
-                let (stream, remote) = listener.accept().await?;
-                // A small answer must not wait for the acknowledgement of the one before it (Nagle).
-                stream.set_nodelay(true)?;
-                let local = stream.local_addr()?;
-                Ok((stream.into(), Peer::new(remote.into(), local.into())))
+                let (stream, remote) = ready!(listener.poll_accept(cx))?;
+                accepted_tcp(stream, remote)
             }
             Self::Unix(listener, file) => {
-                let (stream, remote) = listener.accept().await?;
+                let (stream, remote) = ready!(listener.poll_accept(cx))?;
                 let local = Address::Unix(Some(file.path.clone()));
                 Ok((stream.into(), Peer::new((&remote).into(), local)))
             }
+        })
+    }
+
+    /// Stops waiting for connections: what is left is the kernel's queue.
+    pub(crate) fn into_queue(self) -> io::Result<Queue> {
+        match self {
+            Self::Tcp(listener) => listener.into_std().map(Queue::Tcp),
+            Self::Unix(listener, file) => {
+                let local = Address::Unix(Some(file.path.clone()));
+                // Without the file nobody can connect any more, so that the queue only shrinks.
+                drop(file);
+                Ok(Queue::Unix(listener.into_std()?, local))
+            }
         }
     }
+}
+
+/// The connections that the kernel has queued for a listener that is about to close.
+#[derive(Debug)]
+pub(crate) enum Queue {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener, Address),
+}
+
+impl Queue {
+    /// Takes the next queued connection; the kernel itself is asked, as the runtime may not have heard of it.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none.
+    pub(crate) fn accept(&self) -> io::Result<(Transport, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, remote) = listener.accept()?;
+                let stream = stream
+                    .set_nonblocking(true)
+                    .and_then(|()| TcpStream::from_std(stream));
+                accepted_tcp(stream.map_err(lost)?, remote)
+            }
+            Self::Unix(listener, local) => {
+                let (stream, remote) = listener.accept()?;
+                let stream = stream
+                    .set_nonblocking(true)
+                    .and_then(|()| UnixStream::from_std(stream));
+                let remote = Address::Unix(remote.as_pathname().map(PathBuf::from));
+                Ok((
+                    stream.map_err(lost)?.into(),
+                    Peer::new(remote, local.clone()),
+                ))
+            }
+        }
+    }
+}
+
+fn accepted_tcp(stream: TcpStream, remote: SocketAddr) -> io::Result<(Transport, Peer)> {
+    // A small answer must not wait for the acknowledgement of the one before it (Nagle).
+    stream.set_nodelay(true).map_err(lost)?;
+    let local = stream.local_addr().map_err(lost)?;
+    Ok((stream.into(), Peer::new(remote.into(), local.into())))
+}
+
+/// An error that concerns a connection after it was accepted, told apart from those of `accept` itself.
+fn lost(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, error)
 }
 
 fn bind_tcp(tcp: &Tcp) -> io::Result<TcpListener> {
@@ -82,12 +138,11 @@ fn bind_tcp(tcp: &Tcp) -> io::Result<TcpListener> {
 
 async fn bind_unix(unix: &Unix) -> io::Result<(UnixListener, SocketFile)> {
     refuse_live_socket(&unix.path).await?;
-    // Bound under another name and renamed once its permissions are set: nobody can connect in between, and
-    // what a dead process left under the name is replaced in one step.
-    let mut draft = unix.path.clone().into_os_string();
-    draft.push("~");
-    let draft = PathBuf::from(draft);
-    remove_if_there(&draft)?;
+    // Bound under another name and renamed once it listens with the right permissions: who finds the file can
+    // connect, and what a dead process left under the name is replaced in one step.
+    let draft = unix
+        .path
+        .with_file_name(format!(".{:08x}~", fastrand::u32(..)));
     let socket = tokio::net::UnixSocket::new_stream()?;
     socket.bind(&draft)?;
     let ready = fs::set_permissions(&draft, fs::Permissions::from_mode(unix.mode))
@@ -98,7 +153,7 @@ async fn bind_unix(unix: &Unix) -> io::Result<(UnixListener, SocketFile)> {
             Ok((listener, file))
         });
     if ready.is_err() {
-        remove_if_there(&draft)?;
+        fs::remove_file(&draft)?;
     }
     ready
 }
@@ -110,29 +165,23 @@ async fn refuse_live_socket(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(io::Error::new(
-                io::ErrorKind::AddrInUse,
-                "the path exists and is no socket",
-            ));
+            return in_use("the path exists and is no socket");
         }
         Ok(_) => {}
     }
     match timeout(PROBE_TIMEOUT, UnixStream::connect(path)).await {
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(_)) | Err(_) => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another server listens at the path",
-        )),
+        Ok(Err(error)) => match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(()),
+            // Its queue is full (connect(2), EAGAIN).
+            io::ErrorKind::WouldBlock => in_use("another server listens at the path and is busy"),
+            _ => Err(error),
+        },
+        Ok(Ok(_)) | Err(_) => in_use("another server listens at the path"),
     }
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn in_use(reason: &str) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::AddrInUse, reason))
 }
 
 /// The file of a Unix domain socket, removed on drop unless another server has put its own there since.

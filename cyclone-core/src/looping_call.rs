@@ -11,11 +11,14 @@ use crate::service::{Service, ServiceContext, ServiceError};
 /// The shortest interval; a shorter one is raised to it.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
+/// The longest interval, 30 years; clocks cannot count much further.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 365 * 86_400);
+
 /// Calls an async function at a fixed interval, one call at a time.
 ///
 /// The calls stay on the grid of the first one: the call after a slow one does not come late by as much, and
-/// ticks that passed during it are skipped, never made up for. An error or a panic of the function ends the
-/// run; the supervisor starts it anew after a pause.
+/// ticks that passed during it are skipped, never made up for; so is one that falls on its very end. An error or
+/// a panic of the function ends the run; the supervisor starts it anew, with a new grid, after a pause.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,17 +53,18 @@ where
     F: Fn(Tick) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ServiceError>> + Send + 'static,
 {
-    /// Calls `call` every `interval`, the first time one interval after the start of the server.
+    /// Calls `call` every `interval` (at least [`SHORTEST_INTERVAL`]), the first time one interval after the
+    /// start of the server.
     pub fn new(name: impl Into<String>, interval: Duration, call: F) -> Self {
         Self {
             name: name.into(),
-            interval: interval.max(SHORTEST_INTERVAL),
+            interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
             now: false,
             call,
         }
     }
 
-    /// Makes the first call at once.
+    /// Makes the first call at once, also after a restart.
     #[must_use]
     pub fn now(mut self) -> Self {
         self.now = true;
@@ -92,18 +96,18 @@ where
             }
             let context = cx.clone();
             (self.call)(Tick { skipped, context }).await?;
-            skipped = passed(due, Instant::now(), self.interval);
-            due += self
-                .interval
-                .saturating_mul(u32::try_from(skipped + 1).unwrap_or(u32::MAX));
+            (skipped, due) = next(due, Instant::now(), self.interval);
         }
     }
 }
 
-/// How many whole intervals after `due` lie before `now` or at it.
-fn passed(due: Instant, now: Instant, interval: Duration) -> u64 {
+/// The ticks after `due` that have passed at `now`, and the first that has not.
+fn next(due: Instant, now: Instant, interval: Duration) -> (u64, Instant) {
     let late = now.saturating_duration_since(due).as_nanos();
-    u64::try_from(late / interval.as_nanos()).unwrap_or(u64::MAX)
+    let passed = late / interval.as_nanos();
+    let rest = u64::try_from(late % interval.as_nanos()).unwrap_or(u64::MAX);
+    let until = interval.saturating_sub(Duration::from_nanos(rest));
+    (u64::try_from(passed).unwrap_or(u64::MAX), now + until)
 }
 
 impl<F> fmt::Debug for LoopingCall<F> {

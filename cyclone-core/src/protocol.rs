@@ -46,7 +46,7 @@ pub trait ProtocolFactory: Send + Sync + 'static {
 
     /// Builds the protocol for a peer; `None` refuses it, and the connection is closed.
     ///
-    /// It runs on the accept loop, so it must not block.
+    /// It runs on the accept loop, so it must not block. A panic refuses the peer.
     fn build(&self, peer: &Peer) -> Option<Self::Protocol>;
 
     /// The name under which new connections stand in the registry; `custom` unless overridden.
@@ -151,15 +151,18 @@ where
 /// A running protocol, boxed once per connection.
 pub(crate) type Running = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
+/// A protocol that was built and waits for its connection.
+pub(crate) type Start = Box<dyn FnOnce(Connection) -> Running + Send>;
+
 /// [`ProtocolFactory`] with the type of the protocol erased: what a listener keeps.
 pub(crate) trait DynFactory: Send + Sync + 'static {
-    fn prepare(&self, peer: &Peer) -> Option<Box<dyn FnOnce(Connection) -> Running + Send>>;
+    fn prepare(&self, peer: &Peer) -> Option<Start>;
     fn name(&self) -> &'static str;
     fn check(&self, resources: &Resources) -> Result<(), MissingResource>;
 }
 
 impl<T: ProtocolFactory> DynFactory for T {
-    fn prepare(&self, peer: &Peer) -> Option<Box<dyn FnOnce(Connection) -> Running + Send>> {
+    fn prepare(&self, peer: &Peer) -> Option<Start> {
         let protocol = self.build(peer)?;
         Some(Box::new(move |connection| {
             Box::pin(protocol.run(connection))

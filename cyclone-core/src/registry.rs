@@ -115,10 +115,28 @@ pub struct Registry {
 
 struct Inner {
     next_id: AtomicU64,
-    open: Mutex<HashMap<ConnectionId, Session>>,
-    accepted: AtomicU64,
     refused: AtomicU64,
+    state: Mutex<State>,
     changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<ConnectionId, Session>,
+    phase: Phase,
+    /// Connections that ended while the server drained.
+    drained: usize,
+    /// Connections that ended because the server cut them.
+    cut: BTreeMap<ConnectionId, ConnectionInfo>,
+}
+
+/// What it means for the shutdown report when a connection ends now.
+#[derive(Default, PartialEq)]
+enum Phase {
+    #[default]
+    Serving,
+    Draining,
+    Cutting,
 }
 
 impl Registry {
@@ -126,9 +144,8 @@ impl Registry {
         Self {
             inner: Arc::new(Inner {
                 next_id: AtomicU64::new(1),
-                open: Mutex::default(),
-                accepted: AtomicU64::new(0),
                 refused: AtomicU64::new(0),
+                state: Mutex::default(),
                 changed: Notify::new(),
             }),
         }
@@ -137,7 +154,7 @@ impl Registry {
     /// How many connections are open.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.open().len()
+        self.state().open.len()
     }
 
     /// Whether none is open.
@@ -149,7 +166,7 @@ impl Registry {
     /// How many connections were accepted since the server started.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.inner.accepted.load(Ordering::Relaxed)
+        self.inner.next_id.load(Ordering::Relaxed) - 1
     }
 
     /// How many peers a factory refused since the server started.
@@ -162,7 +179,7 @@ impl Registry {
     #[must_use]
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        for session in self.open().values() {
+        for session in self.state().open.values() {
             *counts.entry(session.protocol()).or_insert(0) += 1;
         }
         counts
@@ -171,7 +188,7 @@ impl Registry {
     /// Every open connection, oldest first.
     #[must_use]
     pub fn snapshot(&self) -> Vec<ConnectionInfo> {
-        let mut all: Vec<_> = self.open().values().map(Session::info).collect();
+        let mut all: Vec<_> = self.state().open.values().map(Session::info).collect();
         all.sort_unstable_by_key(ConnectionInfo::id);
         all
     }
@@ -179,7 +196,7 @@ impl Registry {
     /// Ends one connection at once; `false` when there is none of that id.
     #[must_use = "false says that there was no such connection"]
     pub fn close(&self, id: ConnectionId) -> bool {
-        let session = self.open().get(&id).cloned();
+        let session = self.state().open.get(&id).cloned();
         match session {
             Some(session) => {
                 session.close();
@@ -208,16 +225,24 @@ impl Registry {
         ConnectionId(self.inner.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn insert(&self, session: Session) {
-        self.inner.accepted.fetch_add(1, Ordering::Relaxed);
-        self.open().insert(session.id(), session);
+    /// Enters a connection, also one that left already and is held again.
+    pub(crate) fn enter(&self, session: Session) {
+        self.state().open.insert(session.id(), session);
     }
 
     pub(crate) fn remove(&self, id: ConnectionId) {
         // The session is dropped after the lock: its drop may run foreign code.
         let (session, empty) = {
-            let mut open = self.open();
-            (open.remove(&id), open.is_empty())
+            let mut state = self.state();
+            let session = state.open.remove(&id);
+            match (&session, &state.phase) {
+                (Some(_), Phase::Draining) => state.drained += 1,
+                (Some(session), Phase::Cutting) => {
+                    state.cut.insert(id, session.info());
+                }
+                _ => {}
+            }
+            (session, state.open.is_empty())
         };
         drop(session);
         if empty {
@@ -225,12 +250,34 @@ impl Registry {
         }
     }
 
+    /// From now on a connection that ends has drained. To be called before the sessions hear of it, so that
+    /// none is missed.
+    pub(crate) fn begin_draining(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Serving {
+            state.phase = Phase::Draining;
+        }
+    }
+
+    /// From now on a connection that ends was cut. To be called before the sessions hear of it.
+    pub(crate) fn begin_cutting(&self) {
+        self.state().phase = Phase::Cutting;
+    }
+
+    /// How many connections drained, and those that were cut or hold on even so, oldest first.
+    pub(crate) fn outcome(&self) -> (usize, Vec<ConnectionInfo>) {
+        let state = self.state();
+        let mut cut = state.cut.clone();
+        cut.extend(state.open.iter().map(|(id, session)| (*id, session.info())));
+        (state.drained, cut.into_values().collect())
+    }
+
     pub(crate) fn count_refused(&self) {
         self.inner.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<ConnectionId, Session>> {
-        lock(&self.inner.open)
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.inner.state)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server: listeners, services and resources under one supervisor, ended in phases.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,7 +151,8 @@ impl Server {
     /// service does not start. Nothing is left behind then.
     ///
     /// # Cancel safety
-    /// Dropping the future stops what was started, without the services' own `stop`.
+    /// Dropping the future closes the listeners and tells the services that were started to end, without
+    /// waiting for them and without their own `stop`.
     pub async fn start(self) -> Result<RunningServer, ServerError> {
         let max_connections = self.max_connections.unwrap_or_else(limit::connections);
         let registry = Registry::new();
@@ -171,6 +173,7 @@ impl Server {
             registry,
             draining,
             cut,
+            max_connections,
             permits: Arc::new(Semaphore::new(max_connections)),
         };
         for (_, factory) in &self.listeners {
@@ -210,7 +213,8 @@ impl Server {
 
     /// Runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and reports.
     ///
-    /// A second signal cuts at once.
+    /// A second signal cuts at once. The handlers stay when this has ended: later signals of the two kinds do
+    /// nothing, so the caller should exit.
     ///
     /// # Errors
     /// As [`start`](Self::start); also when the signal handlers cannot be installed.
@@ -221,10 +225,11 @@ impl Server {
         let signals = signal::Signals::install().map_err(ServerError::signals)?;
         let server = self.start().await?;
         let handle = server.handle().clone();
-        let listening = tokio::spawn(signals.shut_down(handle));
-        let report = server.wait().await;
-        listening.abort();
-        Ok(report)
+        let mut ended = pin!(server.wait());
+        tokio::select! {
+            report = &mut ended => Ok(report),
+            () = signals.shut_down(handle) => Ok(ended.await),
+        }
     }
 }
 
@@ -310,10 +315,11 @@ impl RunningServer {
 fn resume(error: JoinError) -> ShutdownReport {
     match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime of the server is gone, and everything of the server with it.
         Err(_cancelled) => ShutdownReport {
             drained: 0,
             cut: Vec::new(),
-            failed_services: Vec::new(),
+            failed_services: vec![("server".into(), "its runtime was shut down".into())],
             elapsed: Duration::ZERO,
         },
     }
@@ -344,22 +350,25 @@ async fn end(
     let begun = Instant::now();
     // The sessions hear of `draining` by themselves; here the listeners close.
     while accepting.join_next().await.is_some() {}
-    let open = registry.len();
-    tracing::info!(open, deadline_s = deadline.as_secs_f64(), "draining");
+    tracing::info!(
+        open = registry.len(),
+        deadline_s = deadline.as_secs_f64(),
+        "draining"
+    );
     tokio::select! {
         () = registry.wait_empty() => {}
         () = handle.cut.cancelled() => {}
         () = sleep(deadline) => {}
     }
-    let left = registry.snapshot();
-    handle.cut.cancel();
+    handle.shutdown_now();
     if timeout(CUT_TIMEOUT, registry.wait_empty()).await.is_err() {
         tracing::error!(open = registry.len(), "connections hold on after being cut");
     }
+    let (drained, cut) = registry.outcome();
     let failed_services = handle.supervisor.stop().await;
     ShutdownReport {
-        drained: open.saturating_sub(left.len()),
-        cut: left,
+        drained,
+        cut,
         failed_services,
         elapsed: begun.elapsed(),
     }

@@ -47,7 +47,9 @@ pub trait Service: Send + Sync + 'static {
     /// Prepares the service; the server accepts no connection until this is done.
     ///
     /// # Errors
-    /// Any error keeps the server from starting; services started before are stopped.
+    /// Any error keeps the server from starting, as does a panic or taking longer than
+    /// [`Server::service_timeout`](crate::Server::service_timeout); services started before are stopped, this
+    /// one is not.
     fn start(&self, cx: &ServiceContext) -> impl Future<Output = Result<(), ServiceError>> + Send {
         let _ = cx;
         async { Ok(()) }
@@ -57,10 +59,12 @@ pub trait Service: Send + Sync + 'static {
     /// overridden.
     ///
     /// # Errors
-    /// After an error or a panic it is run again; after `Ok` it is not.
+    /// After an error or a panic it is run again; after `Ok` it is not. An error while the server stops is told
+    /// in the shutdown report.
     ///
     /// # Cancel safety
-    /// The future is dropped when it has not ended within the server's stop time limit.
+    /// The future is dropped when it has not ended within the server's
+    /// [`service_timeout`](crate::Server::service_timeout).
     fn run(&self, cx: &ServiceContext) -> impl Future<Output = Result<(), ServiceError>> + Send {
         async {
             cx.stopping().await;

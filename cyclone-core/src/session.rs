@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,14 +33,25 @@ struct Inner {
     peer: Peer,
     since: Instant,
     protocol: Mutex<&'static str>,
-    /// Guards alive; the registry entry goes when the last one does.
-    holders: AtomicUsize,
     draining: CancellationToken,
     cut: CancellationToken,
     resources: Resources,
-    registry: Option<Registry>,
-    /// The share of the server's connection limit; given back with the registry entry.
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    membership: Option<Membership>,
+}
+
+/// What keeps a connection in the registry of its server.
+struct Membership {
+    registry: Registry,
+    /// The connection limit of the server.
+    permits: Arc<Semaphore>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// Guards alive; the registry entry and the permit go when the last one does.
+    guards: usize,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
@@ -76,12 +86,10 @@ impl Session {
                 peer: Peer::new(Address::Memory, Address::Memory),
                 since: Instant::now(),
                 protocol: Mutex::new("detached"),
-                holders: AtomicUsize::new(0),
                 draining,
                 cut,
                 resources,
-                registry: None,
-                permit: Mutex::new(None),
+                membership: None,
             }),
         }
     }
@@ -102,15 +110,19 @@ impl Session {
                 peer,
                 since: Instant::now(),
                 protocol: Mutex::new(protocol),
-                holders: AtomicUsize::new(0),
                 draining,
                 cut: cut.child_token(),
                 resources,
-                registry: Some(registry.clone()),
-                permit: Mutex::new(Some(permit)),
+                membership: Some(Membership {
+                    registry: registry.clone(),
+                    permits: Arc::clone(permit.semaphore()),
+                    held: Mutex::new(Held {
+                        guards: 0,
+                        permit: Some(permit),
+                    }),
+                }),
             }),
         };
-        registry.insert(session.clone());
         let guard = session.hold();
         (session, guard)
     }
@@ -201,9 +213,22 @@ impl Session {
     }
 
     /// Keeps the connection in the registry while the guard lives.
+    ///
+    /// A connection that has left the registry enters it again: the task that takes over an upgraded socket
+    /// may well come after the one that served it before has ended. It then counts against the connection
+    /// limit again, which it may exceed.
     #[must_use = "the connection leaves the registry when the guard is dropped"]
     pub fn hold(&self) -> SessionGuard {
-        self.inner.holders.fetch_add(1, Ordering::Relaxed);
+        if let Some(membership) = &self.inner.membership {
+            let mut held = lock(&membership.held);
+            held.guards += 1;
+            if held.guards == 1 {
+                if held.permit.is_none() {
+                    held.permit = Arc::clone(&membership.permits).try_acquire_owned().ok();
+                }
+                membership.registry.enter(self.clone());
+            }
+        }
         SessionGuard {
             session: self.clone(),
         }
@@ -256,11 +281,13 @@ impl SessionGuard {
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         let inner = &self.session.inner;
-        if inner.holders.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(registry) = &inner.registry
-        {
-            registry.remove(inner.id);
-            drop(lock(&inner.permit).take());
+        if let Some(membership) = &inner.membership {
+            let mut held = lock(&membership.held);
+            held.guards -= 1;
+            if held.guards == 0 {
+                membership.registry.remove(inner.id);
+                held.permit = None;
+            }
         }
     }
 }

@@ -24,11 +24,13 @@ impl ServerHandle {
     ///
     /// Calling it again changes nothing.
     pub fn shutdown(&self) {
+        self.registry.begin_draining();
         self.draining.cancel();
     }
 
     /// Begins the shutdown if need be and cuts what is still open, without waiting for the deadline.
     pub fn shutdown_now(&self) {
+        self.registry.begin_cutting();
         self.draining.cancel();
         self.cut.cancel();
     }
@@ -68,9 +70,9 @@ impl fmt::Debug for ServerHandle {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Connections that were open when the shutdown began and ended by themselves before the deadline.
+    /// Connections that ended between the beginning of the shutdown and the deadline.
     pub drained: usize,
-    /// Connections that were still open at the deadline and were cut.
+    /// Connections that were still open at the deadline, or when the rest was cut before it, oldest first.
     pub cut: Vec<ConnectionInfo>,
     /// Services that failed to stop, or not in time, with the reason.
     pub failed_services: Vec<(String, String)>,

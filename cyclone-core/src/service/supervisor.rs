@@ -17,12 +17,18 @@ use crate::lock::lock;
 use crate::resources::Resources;
 use crate::server::ServerError;
 
+/// How long a service that did not end in time may take to go away once it is dropped; one that blocks its
+/// thread never does.
+const DROP_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The services of one server; clones are handles.
 #[derive(Clone)]
 pub(crate) struct Supervisor {
     running: Arc<Mutex<Vec<Arc<Supervised>>>>,
     /// For each start and each stop.
     limit: Duration,
+    /// The parent of every service's own signal.
+    stopping: CancellationToken,
 }
 
 /// A service that was started.
@@ -32,7 +38,7 @@ pub(crate) struct Supervised {
     restarts: AtomicU64,
     /// Why it is not running just now, while it waits to be run again.
     waiting: Mutex<Option<String>>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    task: Mutex<Option<JoinHandle<Result<(), ServiceError>>>>,
 }
 
 impl Supervisor {
@@ -40,19 +46,24 @@ impl Supervisor {
         Self {
             running: Arc::default(),
             limit,
+            stopping: CancellationToken::new(),
         }
     }
 
     /// Starts the services one after the other; when one fails, those before it are stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future tells the services that were started to end.
     pub(crate) async fn start(
         &self,
         services: Vec<AnyService>,
         resources: &Resources,
     ) -> Result<(), ServerError> {
+        let unfinished = self.stopping.clone().drop_guard();
         for service in services {
-            let stopping = CancellationToken::new();
+            let stopping = self.stopping.child_token();
             let cx = ServiceContext::new(resources.clone(), stopping.clone());
-            let started = guarded(timeout(self.limit, service.start(&cx))).await;
+            let started = guarded(timeout(self.limit, async { service.start(&cx).await })).await;
             if let Err(error) = flatten(started) {
                 let failed = ServerError::service(service.name(), error);
                 self.stop().await;
@@ -70,6 +81,7 @@ impl Supervisor {
             *lock(&supervised.task) = Some(task);
             lock(&self.running).push(supervised);
         }
+        unfinished.disarm();
         Ok(())
     }
 
@@ -94,15 +106,17 @@ impl Supervisor {
 }
 
 impl Supervised {
-    async fn keep_running(self: Arc<Self>, cx: ServiceContext) {
+    /// Runs the service until it is done or stopped; an error is one that stopping met.
+    async fn keep_running(self: Arc<Self>, cx: ServiceContext) -> Result<(), ServiceError> {
         let mut backoff = Backoff::new(BackoffPolicy::default());
         loop {
             backoff.succeeded(Instant::now());
-            let Err(error) = guarded(self.service.run(&cx)).await.and_then(|ended| ended) else {
-                return;
+            let ended = guarded(async { self.service.run(&cx).await }).await;
+            let Err(error) = ended.and_then(|ended| ended) else {
+                return Ok(());
             };
             if cx.is_stopping() {
-                return;
+                return Err(error);
             }
             let wait = backoff.failed(Instant::now(), fastrand::f64());
             let name = self.service.name();
@@ -110,7 +124,7 @@ impl Supervised {
             *lock(&self.waiting) = Some(error.to_string());
             tokio::select! {
                 () = sleep(wait) => {}
-                () = cx.stopping() => return,
+                () = cx.stopping() => return Ok(()),
             }
             *lock(&self.waiting) = None;
             self.restarts.fetch_add(1, Ordering::Relaxed);
@@ -119,23 +133,29 @@ impl Supervised {
 
     async fn stop(&self, limit: Duration) -> Result<(), String> {
         self.stopping.cancel();
+        let mut problems = Vec::new();
         let task = lock(&self.task).take();
-        let mut late = false;
-        if let Some(mut task) = task
-            && timeout(limit, &mut task).await.is_err()
-        {
-            task.abort();
-            late = true;
+        if let Some(mut task) = task {
+            match timeout(limit, &mut task).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => problems.push(error.to_string()),
+                Ok(Err(error)) => problems.push(error.to_string()),
+                Err(_elapsed) => {
+                    task.abort();
+                    // What it owns has to be gone before its `stop` runs.
+                    let gone = timeout(DROP_TIMEOUT, task).await.is_ok();
+                    let how = if gone { "was dropped" } else { "still does" };
+                    problems.push(format!("it ran on for {} s and {how}", limit.as_secs_f64()));
+                }
+            }
         }
-        let stopped = guarded(timeout(limit, self.service.stop())).await;
-        flatten(stopped).map_err(|error| error.to_string())?;
-        if late {
-            return Err(format!(
-                "it ran on for {} s and was dropped",
-                limit.as_secs_f64()
-            ));
+        let stopped = guarded(timeout(limit, async { self.service.stop().await })).await;
+        problems.extend(flatten(stopped).err().map(|error| error.to_string()));
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("; "))
         }
-        Ok(())
     }
 
     fn info(&self) -> ServiceInfo {
