@@ -1,4 +1,28 @@
-//! placeholder
+//! Tornado's programming model on tokio and hyper.
+
+mod application;
+mod context;
+mod error;
+mod error_page;
+mod finish;
+mod function;
+mod handler;
+mod mount;
+mod refusal;
+mod request_log;
+mod response;
+mod router;
+mod stream;
+
+pub use application::{Application, ApplicationProtocol};
+pub use context::RequestContext;
+pub use error::{Error, Result};
+pub use finish::{Ending, Finish};
+pub use function::HandlerFunction;
+pub use handler::RequestHandler;
+pub use mount::{BoxedError, MountedService, OriginalUri};
+pub use response::Response;
+pub use router::{UrlSpec, url};
 
 mod arguments;
 mod body;

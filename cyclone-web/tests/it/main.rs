@@ -1,1 +1,7 @@
 //! Integration tests.
+mod application;
+mod mount;
+mod streaming;
+mod support;
+
+mod engine;

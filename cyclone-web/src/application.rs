@@ -1,0 +1,352 @@
+//! The application: routes and settings; a protocol factory and a `tower::Service` in one.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cyclone_core::{Connection, MissingResource, Peer, Protocol, ProtocolFactory, Resources};
+use http::{Method, Request, Response};
+
+use crate::body::{Body, BoxError};
+use crate::context::RequestContext;
+use crate::engine::{self, ConnectionInfo, HttpService};
+use crate::finish::Finish;
+use crate::function::{Function, HandlerFunction};
+use crate::handler::{DynHandler, RequestHandler};
+use crate::limits::Limits;
+use crate::mount::{Mount, MountedService};
+use crate::refusal::{MethodNotAllowed, NotFound};
+use crate::request_log;
+use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
+use crate::stream::{Exchange, Pipe};
+#[cfg(feature = "templates")]
+use crate::templates::Templates;
+
+mod foreign;
+
+/// What every request of an application shares.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    routes: Routes,
+    pub(crate) names: Names,
+    not_found: Arc<dyn DynHandler>,
+    pub(crate) debug: bool,
+    pub(crate) log_request: Arc<dyn Fn(&RequestContext, &Finish) + Send + Sync>,
+    #[cfg(feature = "templates")]
+    pub(crate) templates: Option<Templates>,
+    requirements: Vec<Requirement>,
+    limits: Arc<Limits>,
+}
+
+/// Looks for a resource that the application was declared to need.
+type Requirement = fn(&Resources) -> Result<(), MissingResource>;
+
+/// Routes and settings of a web application, built by chaining.
+///
+/// It is a [`ProtocolFactory`], so a [`Server`](cyclone_core::Server) listens with it, and a `tower::Service`,
+/// so tower layers wrap it and axum nests it. Clones are handles of the same application.
+///
+/// ```
+/// use cyclone_core::{Endpoint, Server};
+/// use cyclone_web::{Application, RequestContext, Result};
+///
+/// async fn hello(cx: &mut RequestContext) -> Result {
+///     let name = cx.path_argument("name")?;
+///     cx.text(format!("hello, {name}"))
+/// }
+///
+/// # async fn run() -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// let app = Application::new().get("/hello/{name}", hello);
+/// let server = Server::new().listen(Endpoint::tcp(0), app).start().await?;
+/// # server.shutdown();
+/// # server.wait().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+/// The methods that add a route panic when the pattern is malformed or clashes with one before it: a mistake
+/// in the program that no request can cause.
+#[derive(Clone)]
+#[must_use = "an application does nothing until a server listens with it"]
+pub struct Application {
+    shared: Arc<Shared>,
+}
+
+impl Application {
+    /// An application without routes.
+    pub fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                routes: Routes::default(),
+                names: Names::default(),
+                not_found: Arc::new(NotFound),
+                debug: false,
+                log_request: Arc::new(request_log::write),
+                #[cfg(feature = "templates")]
+                templates: None,
+                requirements: Vec::new(),
+                limits: Arc::new(Limits::default()),
+            }),
+        }
+    }
+
+    /// Has a handler answer a pattern, for all its methods.
+    pub fn route(self, spec: impl Into<UrlSpec>, handler: impl RequestHandler) -> Self {
+        self.add(spec.into(), None, Arc::new(handler))
+    }
+
+    /// Has a function answer `GET` at a pattern, and `HEAD` with it.
+    pub fn get<F>(self, spec: impl Into<UrlSpec>, function: F) -> Self
+    where
+        F: for<'a> HandlerFunction<'a>,
+    {
+        self.on(Method::GET, spec, function)
+    }
+
+    /// Has a function answer `POST` at a pattern.
+    pub fn post<F>(self, spec: impl Into<UrlSpec>, function: F) -> Self
+    where
+        F: for<'a> HandlerFunction<'a>,
+    {
+        self.on(Method::POST, spec, function)
+    }
+
+    /// Has a function answer `PUT` at a pattern.
+    pub fn put<F>(self, spec: impl Into<UrlSpec>, function: F) -> Self
+    where
+        F: for<'a> HandlerFunction<'a>,
+    {
+        self.on(Method::PUT, spec, function)
+    }
+
+    /// Has a function answer `PATCH` at a pattern.
+    pub fn patch<F>(self, spec: impl Into<UrlSpec>, function: F) -> Self
+    where
+        F: for<'a> HandlerFunction<'a>,
+    {
+        self.on(Method::PATCH, spec, function)
+    }
+
+    /// Has a function answer `DELETE` at a pattern.
+    pub fn delete<F>(self, spec: impl Into<UrlSpec>, function: F) -> Self
+    where
+        F: for<'a> HandlerFunction<'a>,
+    {
+        self.on(Method::DELETE, spec, function)
+    }
+
+    /// Has a function answer a method of any name at a pattern.
+    pub fn on<F>(self, method: Method, spec: impl Into<UrlSpec>, function: F) -> Self
+    where
+        F: for<'a> HandlerFunction<'a>,
+    {
+        self.add(spec.into(), Some(method), Arc::new(Function(function)))
+    }
+
+    /// Has a `tower::Service` (an axum `Router`, tonic, another `Application`) answer everything below a prefix.
+    ///
+    /// The service sees paths without the prefix; the whole target is in the extensions as
+    /// [`OriginalUri`](crate::OriginalUri). Limits, request log and shutdown hold for it as for handlers. The body
+    /// is passed on as a stream.
+    pub fn mount<S, B>(self, prefix: &str, service: S) -> Self
+    where
+        S: MountedService<Response = Response<B>>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let prefix = prefix.trim_end_matches('/');
+        let mounted: Arc<dyn DynHandler> = Arc::new(Mount::new(prefix, service));
+        let mut this = self;
+        if !prefix.is_empty() {
+            this = this.add(url(prefix), None, Arc::clone(&mounted));
+        }
+        this.add(url(format!("{prefix}/")), None, Arc::clone(&mounted))
+            .add(url(format!("{prefix}/{{*rest}}")), None, mounted)
+    }
+
+    /// Has a handler answer the paths that no route matches, as Tornado's `default_handler_class`; an error
+    /// page (404) unless set.
+    pub fn default_handler(mut self, handler: impl RequestHandler) -> Self {
+        self.edit().not_found = Arc::new(handler);
+        self
+    }
+
+    /// Sets the limits of connections and requests; [`Limits::default`] unless set. They hold where a server
+    /// of ours listens with this application.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.edit().limits = Arc::new(limits);
+        self
+    }
+
+    /// Says where the templates for [`render`](RequestContext::render) are.
+    #[cfg(feature = "templates")]
+    pub fn templates(mut self, templates: Templates) -> Self {
+        self.edit().templates = Some(templates);
+        self
+    }
+
+    /// Switches debug mode, off unless called: templates are read anew when they change.
+    pub fn debug(mut self, yes: bool) -> Self {
+        self.edit().debug = yes;
+        self
+    }
+
+    /// Sets the function that logs each request when it is over, in the place of the line
+    /// `200 GET /path (127.0.0.1) 1.23ms`.
+    pub fn log_request(
+        mut self,
+        log: impl Fn(&RequestContext, &Finish) + Send + Sync + 'static,
+    ) -> Self {
+        self.edit().log_request = Arc::new(log);
+        self
+    }
+
+    /// Declares that the application needs a resource of type `T`: a server without it does not start.
+    pub fn requires<T: Send + Sync + 'static>(mut self) -> Self {
+        self.edit()
+            .requirements
+            .push(|resources| resources.get::<T>().map(drop));
+        self
+    }
+
+    /// The path of the route called `name`; see [`RequestContext::reverse_url`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reverse_url(
+        &self,
+        name: &str,
+        arguments: &[&dyn fmt::Display],
+    ) -> crate::Result<String> {
+        let reversed = self.shared.names.reverse(name, arguments);
+        reversed.map_err(|problem| crate::Error::internal(problem.to_string()))
+    }
+
+    #[expect(
+        clippy::panic,
+        reason = "a route that clashes is a mistake in the program, found at its start"
+    )]
+    fn add(mut self, spec: UrlSpec, method: Option<Method>, handler: Arc<dyn DynHandler>) -> Self {
+        let shared = self.edit();
+        let named = match &spec.name {
+            Some(name) => shared.names.add(name, &spec.pattern),
+            None => Ok(()),
+        };
+        if let Err(problem) = named.and_then(|()| shared.routes.add(&spec, method, handler)) {
+            panic!("route `{}`: {problem}", spec.pattern);
+        }
+        self
+    }
+
+    fn edit(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.shared)
+    }
+
+    fn dispatch(&self, request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Exchange {
+        let shared = &self.shared;
+        let (method, path) = (request.method(), request.uri().path());
+        let (handler, parameters, limit) = match shared.routes.find(method, path) {
+            Found::Handler(handler, route, parameters) => {
+                (Arc::clone(handler), parameters, route.body_limit)
+            }
+            Found::OtherMethods(route) => {
+                let refusal: Arc<dyn DynHandler> = Arc::new(MethodNotAllowed::new(route.methods()));
+                (refusal, PathParameters::default(), route.body_limit)
+            }
+            Found::Nothing => (
+                Arc::clone(&shared.not_found),
+                PathParameters::default(),
+                None,
+            ),
+        };
+        let pipe = Arc::new(Pipe::default());
+        let mut context = RequestContext::new(
+            request,
+            parameters,
+            Arc::clone(connection),
+            Arc::clone(shared),
+            Arc::clone(&handler),
+            Arc::clone(&pipe),
+        );
+        if let Some(bytes) = limit {
+            context.set_body_limit(bytes);
+        }
+        Exchange::new(handler.run(context), pipe)
+    }
+}
+
+impl Default for Application {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Application")
+            .field("routes", &self.shared.routes)
+            .field("debug", &self.shared.debug)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpService for Application {
+    type Future = Exchange;
+
+    fn call(&self, request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Exchange {
+        self.dispatch(request, connection)
+    }
+}
+
+impl ProtocolFactory for Application {
+    type Protocol = ApplicationProtocol;
+
+    fn build(&self, _peer: &Peer) -> Option<ApplicationProtocol> {
+        Some(ApplicationProtocol { app: self.clone() })
+    }
+
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn check(&self, resources: &Resources) -> Result<(), MissingResource> {
+        let mut requirements = self.shared.requirements.iter();
+        requirements.try_for_each(|is_there| is_there(resources))
+    }
+}
+
+/// What an [`Application`] builds for every connection.
+#[derive(Debug)]
+pub struct ApplicationProtocol {
+    app: Application,
+}
+
+impl Protocol for ApplicationProtocol {
+    async fn run(self, connection: Connection) -> io::Result<()> {
+        let limits = Arc::clone(&self.app.shared.limits);
+        engine::serve(connection, self.app, limits).await
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for Application
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = foreign::Answer;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> foreign::Answer {
+        let (request, connection) = foreign::adopt(request, &self.shared.limits);
+        foreign::Answer::new(self.dispatch(request, &connection))
+    }
+}

@@ -1,0 +1,281 @@
+//! One request and its response: what handlers work with.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use cyclone_core::{Context, Peer, Resources, Session};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, header};
+use tokio::time::Instant;
+
+use crate::application::Shared;
+use crate::arguments::Arguments;
+use crate::body::Body;
+use crate::engine::ConnectionInfo;
+use crate::error::{Error, Result};
+use crate::finish::{Ending, Finish};
+use crate::handler::DynHandler;
+use crate::router::PathParameters;
+use crate::stream::Pipe;
+use output::Output;
+
+mod input;
+mod output;
+mod path;
+mod stream;
+
+/// One request and the response to it: what Tornado's handler has as methods of its own.
+///
+/// Reading: [`argument`](Self::argument), [`path_argument`](Self::path_argument), [`query`](Self::query),
+/// [`form`](Self::form), [`json_body`](Self::json_body), [`body`](Self::body), [`headers`](Self::headers),
+/// [`cookie`](Self::cookie).
+///
+/// Answering: [`text`](Self::text), [`html`](Self::html), [`json`](Self::json), [`redirect`](Self::redirect)
+/// and [`finish`](Self::finish) give the [`Response`](crate::Response) that the handler returns;
+/// [`write`](Self::write) collects; [`flush`](Self::flush) sends what was written and makes the response a
+/// stream.
+///
+/// It is a [`Context`], so drivers add their methods to it: `cx.sqlite()`.
+pub struct RequestContext {
+    parts: Parts,
+    body: Body,
+    /// The whole body once it was read.
+    body_bytes: Option<Bytes>,
+    parameters: PathParameters,
+    query_arguments: OnceLock<Arguments>,
+    form_arguments: Option<Arguments>,
+    output: Output,
+    pipe: Arc<Pipe>,
+    started: Instant,
+    connection: Arc<ConnectionInfo>,
+    app: Arc<Shared>,
+    /// Taken when the end of the request is told.
+    handler: Option<Arc<dyn DynHandler>>,
+}
+
+impl RequestContext {
+    pub(crate) fn new(
+        request: http::Request<Body>,
+        parameters: PathParameters,
+        connection: Arc<ConnectionInfo>,
+        app: Arc<Shared>,
+        handler: Arc<dyn DynHandler>,
+        pipe: Arc<Pipe>,
+    ) -> Box<Self> {
+        let (parts, body) = request.into_parts();
+        Box::new(Self {
+            parts,
+            body,
+            body_bytes: None,
+            parameters,
+            query_arguments: OnceLock::new(),
+            form_arguments: None,
+            output: Output::default(),
+            pipe,
+            started: Instant::now(),
+            connection,
+            app,
+            handler: Some(handler),
+        })
+    }
+
+    /// The request method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The request target.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
+    }
+
+    /// The path of the request target, percent-encoded as it came.
+    #[must_use]
+    pub fn request_path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    /// The HTTP version of the request.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
+
+    /// The request headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The first value of a request header, when it is visible ASCII.
+    #[must_use]
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// The host and port that the client asked for: of the request target, else of the `Host` header.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self.parts.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.header(header::HOST),
+        }
+    }
+
+    /// What middleware attached to the request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.parts.extensions
+    }
+
+    /// What middleware attached to the request, to add to.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.parts.extensions
+    }
+
+    /// The two addresses of the connection.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        self.connection.peer()
+    }
+
+    /// The address of the client as the connection knows it; `None` on a Unix domain socket. Headers of
+    /// proxies are not looked at.
+    #[must_use]
+    pub fn remote_ip(&self) -> Option<IpAddr> {
+        self.connection.peer().remote().ip()
+    }
+
+    /// The connection's place in the server: shutdown signals and registry entry.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        self.connection.session()
+    }
+
+    /// Whether the application runs in [debug mode](crate::Application::debug).
+    #[must_use]
+    pub fn is_debug(&self) -> bool {
+        self.app.debug
+    }
+
+    /// The path of the route called `name`, with `arguments` in the place of its parameters, in their order.
+    /// They are percent-encoded.
+    ///
+    /// # Errors
+    /// A 500 when there is no route of that name, or the number of arguments is not that of its parameters.
+    pub fn reverse_url(&self, name: &str, arguments: &[&dyn fmt::Display]) -> Result<String> {
+        self.app
+            .names
+            .reverse(name, arguments)
+            .map_err(|problem| Error::internal(problem.to_string()))
+    }
+
+    /// The request with its parts and its body taken out, for libraries that want one. The context keeps
+    /// method, target, version and headers, not the extensions.
+    ///
+    /// The [`Session`] and the [`Peer`] of the connection are among the extensions.
+    pub fn take_request(&mut self) -> http::Request<Body> {
+        let mut request = http::Request::new(self.take_body());
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = self.parts.uri.clone();
+        *request.version_mut() = self.parts.version;
+        *request.headers_mut() = self.parts.headers.clone();
+        *request.extensions_mut() = std::mem::take(&mut self.parts.extensions);
+        request.extensions_mut().insert(self.session().clone());
+        request.extensions_mut().insert(self.peer().clone());
+        request
+    }
+
+    /// The request itself, for a service that answers in the place of a handler; method and target stay for
+    /// the log.
+    pub(crate) fn give_request(&mut self) -> http::Request<Body> {
+        let headers = std::mem::take(&mut self.parts.headers);
+        let mut request = self.take_request();
+        *request.headers_mut() = headers;
+        request
+    }
+
+    pub(crate) fn app(&self) -> &Shared {
+        &self.app
+    }
+
+    /// Logs why a request failed: in full for faults of ours, at debug level for faults of the client.
+    pub(crate) fn log_error(&self, error: &Error, panicked: bool) {
+        let (method, uri) = (self.method(), self.uri());
+        if error.status().is_server_error() {
+            tracing::error!(%method, %uri, %error, panicked, "request failed");
+        } else {
+            tracing::debug!(%method, %uri, %error, "request refused");
+        }
+    }
+
+    /// Tells the handler and the log, once, how the request ended.
+    pub(crate) fn finished(mut self: Box<Self>, ending: Ending, body_bytes: u64) {
+        self.tell(ending, body_bytes);
+    }
+
+    fn tell(&mut self, ending: Ending, body_bytes: u64) {
+        let Some(handler) = self.handler.take() else {
+            return;
+        };
+        let status = match ending {
+            Ending::Disconnected if !self.output.is_answered() => client_closed_request(),
+            _ => self.output.status(),
+        };
+        let finish = Finish {
+            status,
+            ending,
+            body_bytes,
+            elapsed: self.started.elapsed(),
+        };
+        // It may run inside a drop during unwinding, where a second panic would end the process.
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            handler.on_end(self, &finish);
+            (self.app.log_request)(self, &finish);
+        }));
+        if told.is_err() {
+            tracing::error!(uri = %self.uri(), "on_finish panicked");
+        }
+    }
+}
+
+/// nginx's 499: the client closed the connection before there was an answer.
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+impl Context for RequestContext {
+    fn resources(&self) -> &Resources {
+        self.connection.session().resources()
+    }
+}
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        // Dropped with the handler's future: the client is gone, unless the connection had all it needs.
+        if self.handler.is_some() {
+            let ending = if self.pipe.is_satisfied() {
+                Ending::Complete
+            } else {
+                Ending::Disconnected
+            };
+            let bytes = self.pipe.taken();
+            self.tell(ending, bytes);
+        }
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("method", self.method())
+            .field("uri", self.uri())
+            .field("peer", self.peer())
+            .field("status", &self.output.status())
+            .finish_non_exhaustive()
+    }
+}

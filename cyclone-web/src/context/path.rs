@@ -1,0 +1,59 @@
+//! Path parameters.
+
+use serde::de::DeserializeOwned;
+
+use super::RequestContext;
+use crate::arguments::from_pairs;
+use crate::error::{Error, Result};
+
+impl RequestContext {
+    /// The parameter `{name}` of the route's pattern, percent-decoded.
+    ///
+    /// # Errors
+    /// A 400 when it is no UTF-8 after decoding; a 500 when the pattern has no such parameter.
+    pub fn path_argument(&self, name: &str) -> Result<String> {
+        let raw = self
+            .parameters
+            .get(name, self.parts.uri.path())
+            .ok_or_else(|| Error::internal(format!("the route has no parameter `{name}`")))?;
+        decode(raw)
+    }
+
+    /// The raw text of a path parameter; empty when the pattern has none of the name.
+    pub(crate) fn raw_path_argument(&self, name: &str) -> &str {
+        let path = self.parts.uri.path();
+        self.parameters.get(name, path).unwrap_or_default()
+    }
+
+    /// The path parameters as a type: a struct with a field for each, as `serde` reads text.
+    ///
+    /// ```
+    /// # use cyclone_web::{Application, RequestContext, Result};
+    /// #[derive(serde::Deserialize)]
+    /// struct Post { user: String, number: u32 }
+    ///
+    /// async fn post(cx: &mut RequestContext) -> Result {
+    ///     let Post { user, number } = cx.path()?;
+    ///     cx.text(format!("post {number} of {user}"))
+    /// }
+    /// # let _ = Application::new().get("/{user}/{number}", post);
+    /// ```
+    ///
+    /// # Errors
+    /// A 404 when a value does not fit its type: no such page.
+    pub fn path<T: DeserializeOwned>(&self) -> Result<T> {
+        let mut pairs = Vec::new();
+        for (name, raw) in self.parameters.iter(self.parts.uri.path()) {
+            pairs.push((name, decode(raw)?));
+        }
+        let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+        from_pairs(pairs).map_err(|error| Error::not_found().because(error))
+    }
+}
+
+fn decode(raw: &str) -> Result<String> {
+    percent_encoding::percent_decode_str(raw)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_invalid| Error::bad_request("the path is no UTF-8"))
+}

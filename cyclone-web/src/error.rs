@@ -1,0 +1,235 @@
+//! What a handler fails with: a status for the client and the reasons for the log.
+
+use std::any::Any;
+use std::borrow::{Borrow, Cow};
+use std::error::Error as StdError;
+use std::fmt;
+
+use cyclone_core::PortError;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use crate::body::{Body, BodyError};
+use crate::response::Response;
+
+#[cfg(test)]
+mod tests;
+
+/// What handlers return: a [`Response`], so that the compiler finds the path on which one is forgotten.
+pub type Result<T = Response> = std::result::Result<T, Error>;
+
+/// A request that could not be served, as Tornado's `HTTPError`: the status that the client gets, what it is
+/// told, and what is only logged.
+///
+/// Any other error turns into one by `?`. It is a 500 then, unless its type says better: a body over the
+/// limit is 413, a body that came too slowly 408, a bus or store that is full or away 503. The text of such an error
+/// is logged and never shown to the client.
+///
+/// ```
+/// use cyclone_web::{Error, RequestContext, Result};
+///
+/// async fn account(cx: &mut RequestContext) -> Result {
+///     let id: u64 = cx.argument("id")?.parse().map_err(|_| Error::bad_request("id is no number"))?;
+///     match id {
+///         7 => cx.text("the seventh"),
+///         _ => Err(Error::new(http::StatusCode::NOT_FOUND)),
+///     }
+/// }
+/// # let _ = account;
+/// ```
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    status: StatusCode,
+    message: Option<Cow<'static, str>>,
+    log: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    headers: HeaderMap,
+}
+
+impl Error {
+    /// An error with this status and nothing to say about it.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                status,
+                message: None,
+                log: None,
+                source: None,
+                headers: HeaderMap::new(),
+            }),
+        }
+    }
+
+    /// A 400 that tells the client what is wrong with the request.
+    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST).message(message)
+    }
+
+    /// A 404.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND)
+    }
+
+    /// A 500 with a line for the log.
+    pub fn internal(log: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR).log(log)
+    }
+
+    /// A 401 with a challenge, as cyclone's `HTTPAuthenticationRequired`; `challenge` is the value of
+    /// `WWW-Authenticate`, `Basic realm="files"` for instance.
+    #[must_use]
+    pub fn authentication_required(challenge: HeaderValue) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED).header(http::header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// A 405 that names the methods which are allowed (RFC 9110, 15.5.6).
+    pub(crate) fn method_not_allowed(
+        allowed: impl IntoIterator<Item = impl Borrow<Method>>,
+    ) -> Self {
+        let mut names = String::new();
+        for method in allowed {
+            if !names.is_empty() {
+                names.push_str(", ");
+            }
+            names.push_str(method.borrow().as_str());
+        }
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED);
+        match HeaderValue::from_str(&names) {
+            Ok(names) => error.header(http::header::ALLOW, names),
+            Err(_invalid) => error,
+        }
+    }
+
+    /// Sets what the client is told beside the status; the default error page escapes it.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.inner.message = Some(message.into());
+        self
+    }
+
+    /// Sets what is logged and never shown.
+    #[must_use]
+    pub fn log(mut self, line: impl Into<String>) -> Self {
+        self.inner.log = Some(line.into());
+        self
+    }
+
+    /// Sets the error behind this one; it is logged and never shown.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// Adds a header to the error response.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.inner.headers.append(name, value);
+        self
+    }
+
+    /// The status that the client gets.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.inner.status
+    }
+
+    /// What the client is told beside the status.
+    #[must_use]
+    pub fn client_message(&self) -> Option<&str> {
+        self.inner.message.as_deref()
+    }
+
+    /// Headers of the error response.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.inner.headers
+    }
+
+    /// The error behind this one.
+    #[must_use]
+    pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.inner.source.as_deref()
+    }
+}
+
+impl Error {
+    /// The response without a handler: status and headers, a line of text.
+    pub(crate) fn bare_response(&self) -> http::Response<Body> {
+        let mut response = http::Response::new(Body::from(format!("{}\n", self.inner.status)));
+        *response.status_mut() = self.inner.status;
+        *response.headers_mut() = self.inner.headers.clone();
+        response.headers_mut().insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        response
+    }
+}
+
+/// The status for an error of a library, by its type.
+fn status_of(error: &(dyn Any + Send + Sync)) -> StatusCode {
+    if let Some(body) = error.downcast_ref::<BodyError>() {
+        return body.status();
+    }
+    if let Some(port) = error.downcast_ref::<PortError>()
+        && port.is_retryable()
+    {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(sqlite) = error.downcast_ref::<cyclone_sqlite::Error>()
+        && sqlite.is_retryable()
+    {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+impl<E> From<E> for Error
+where
+    E: StdError + Send + Sync + 'static,
+{
+    fn from(source: E) -> Self {
+        Self::new(status_of(&source)).because(source)
+    }
+}
+
+impl fmt::Display for Error {
+    /// The whole story on one line, for the log: status, log line, causes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.inner.status)?;
+        if let Some(message) = &self.inner.message {
+            write!(f, ": {message}")?;
+        }
+        if let Some(log) = &self.inner.log {
+            write!(f, ": {log}")?;
+        }
+        let mut cause = self
+            .inner
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static));
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("status", &self.inner.status)
+            .field("message", &self.inner.message)
+            .field("log", &self.inner.log)
+            .field("source", &self.inner.source)
+            .finish_non_exhaustive()
+    }
+}

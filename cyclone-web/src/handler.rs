@@ -1,0 +1,290 @@
+//! The handler trait: a method for every verb, and hooks around them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use http::{Method, StatusCode};
+
+use crate::context::RequestContext;
+use crate::error::{Error, Result};
+use crate::error_page;
+use crate::finish::{Ending, Finish};
+use crate::response::Response;
+use crate::stream::{Outcome, Running};
+
+/// Serves the requests of a route, as Tornado's class of the same name: a method for each verb and hooks
+/// around them. One value serves all requests of its route at once; what belongs to a request lives in its
+/// [`RequestContext`].
+///
+/// The order for every request: [`set_default_headers`](Self::set_default_headers),
+/// [`prepare`](Self::prepare), the method, the response, [`on_finish`](Self::on_finish). An error at any point
+/// goes to [`write_error`](Self::write_error).
+///
+/// When the client goes away, the future of the method is dropped where it stands. Work that must outlive the
+/// client is spawned on purpose.
+///
+/// ```
+/// use cyclone_web::{Application, RequestContext, RequestHandler, Result};
+///
+/// struct Hello;
+/// impl RequestHandler for Hello {
+///     async fn get(&self, cx: &mut RequestContext) -> Result {
+///         let name = cx.argument("name")?;
+///         cx.text(format!("hello, {name}"))
+///     }
+/// }
+/// let app = Application::new().route("/", Hello);
+/// # let _ = app;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no request handler",
+    note = "implement `RequestHandler` for it, with `async fn get(&self, cx: &mut RequestContext) -> Result`",
+    note = "a plain `async fn` is registered with `app.get(path, function)` and its like, not with `app.route`"
+)]
+pub trait RequestHandler: Send + Sync + 'static {
+    /// The methods this handler knows; others are 405. A 405 names these in `Allow` (RFC 9110, 15.5.6), so
+    /// narrow the list to what is implemented.
+    const SUPPORTED_METHODS: &'static [Method] = SUPPORTED_METHODS;
+
+    /// Whether the connection may be used for a next request; `false` answers with `connection: close`.
+    const KEEP_ALIVE: bool = true;
+
+    /// Whether the handler takes the request body as a stream. Unless it does, an urlencoded form is read
+    /// before [`prepare`](Self::prepare), so that [`RequestContext::argument`] sees it.
+    const STREAM_BODY: bool = false;
+
+    /// Sets headers that every response of this handler has, error responses too.
+    fn set_default_headers(&self, cx: &mut RequestContext) {
+        let _ = cx;
+    }
+
+    /// Runs before the method, whichever it is; a response here is the answer and the method is not called.
+    ///
+    /// # Errors
+    /// An error is the answer likewise.
+    fn prepare(
+        &self,
+        cx: &mut RequestContext,
+    ) -> impl Future<Output = Result<Option<Response>>> + Send {
+        let _ = cx;
+        async { Ok(None) }
+    }
+
+    /// Answers `HEAD`; calls [`get`](Self::get) unless overridden, the body of which is not sent.
+    ///
+    /// # Errors
+    /// Any error goes to [`write_error`](Self::write_error); so for the other methods.
+    fn head(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.get(cx)
+    }
+
+    /// Answers `GET`.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn get(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers `POST`.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn post(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers `DELETE`.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn delete(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers `PATCH`.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn patch(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers `PUT`.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn put(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers `OPTIONS`.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn options(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers `QUERY`, the safe method with a body.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn query(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        self.default(cx)
+    }
+
+    /// Answers every method that the handler does not implement; 405 unless overridden.
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    fn default(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
+        let method = cx.method().clone();
+        async move {
+            let others = Self::SUPPORTED_METHODS.iter();
+            Err(Error::method_not_allowed(
+                others.filter(|other| **other != method),
+            ))
+        }
+    }
+
+    /// Writes the response to an error; what was written before is gone. Called only while nothing has been
+    /// sent.
+    ///
+    /// Unless overridden it is the application's error page: a small HTML page of the status and the
+    /// [message](Error::message).
+    ///
+    /// # Errors
+    /// An error here is logged, and the client gets the plain page of the first error.
+    fn write_error(
+        &self,
+        cx: &mut RequestContext,
+        error: &Error,
+    ) -> impl Future<Output = Result> + Send {
+        let page = error_page::write(cx, error);
+        async move { page }
+    }
+
+    /// Runs once when the request is over, whether the response reached the connection or the client went
+    /// away. It must not block.
+    fn on_finish(&self, cx: &RequestContext, finish: &Finish) {
+        let _ = (cx, finish);
+    }
+
+    /// Runs, before [`on_finish`](Self::on_finish), when the client went away before it had the whole response.
+    fn on_connection_close(&self, cx: &RequestContext) {
+        let _ = cx;
+    }
+}
+
+/// The methods that a handler knows unless it says otherwise. `TRACE` is absent on purpose, `CONNECT` is for
+/// proxies.
+pub(crate) const SUPPORTED_METHODS: &[Method] = &[
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::DELETE,
+    Method::PATCH,
+    Method::PUT,
+    Method::OPTIONS,
+    Method::QUERY,
+];
+
+/// A handler with its type erased: what a route keeps.
+pub(crate) trait DynHandler: Send + Sync + 'static {
+    fn run(self: Arc<Self>, cx: Box<RequestContext>) -> Running;
+    fn on_end(&self, cx: &RequestContext, finish: &Finish);
+}
+
+impl<H: RequestHandler> DynHandler for H {
+    fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
+        Box::pin(async move {
+            let answered = AssertUnwindSafe(answer(&*self, &mut cx))
+                .catch_unwind()
+                .await;
+            conclude(&*self, cx, answered.ok()).await
+        })
+    }
+
+    fn on_end(&self, cx: &RequestContext, finish: &Finish) {
+        if finish.ending == Ending::Disconnected {
+            self.on_connection_close(cx);
+        }
+        self.on_finish(cx, finish);
+    }
+}
+
+async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Result {
+    handler.set_default_headers(cx);
+    if !H::KEEP_ALIVE {
+        cx.close_connection();
+    }
+    if !H::STREAM_BODY {
+        cx.check_declared_body()?;
+        cx.read_form().await?;
+    }
+    if let Some(response) = handler.prepare(cx).await? {
+        return Ok(response);
+    }
+    let method = cx.method();
+    if !H::SUPPORTED_METHODS.contains(method) {
+        return Err(Error::method_not_allowed(H::SUPPORTED_METHODS));
+    }
+    match *method {
+        Method::GET => handler.get(cx).await,
+        Method::HEAD => handler.head(cx).await,
+        Method::POST => handler.post(cx).await,
+        Method::DELETE => handler.delete(cx).await,
+        Method::PATCH => handler.patch(cx).await,
+        Method::PUT => handler.put(cx).await,
+        Method::OPTIONS => handler.options(cx).await,
+        Method::QUERY => handler.query(cx).await,
+        _ => handler.default(cx).await,
+    }
+}
+
+/// [`conclude`] for what has no hooks: the application's error page, no default headers.
+pub(crate) async fn conclude_plain(cx: Box<RequestContext>, answered: Option<Result>) -> Outcome {
+    conclude(&NoHooks, cx, answered).await
+}
+
+struct NoHooks;
+impl RequestHandler for NoHooks {}
+
+/// Turns the end of a handler into what the connection gets; `None` stands for a panic.
+async fn conclude<H: RequestHandler>(
+    handler: &H,
+    mut cx: Box<RequestContext>,
+    answered: Option<Result>,
+) -> Outcome {
+    let panicked = answered.is_none();
+    let result = answered.unwrap_or_else(|| Err(Error::internal("the handler panicked")));
+    let error = match result {
+        Ok(response) => return cx.respond(response),
+        Err(error) => error,
+    };
+    cx.log_error(&error, panicked);
+    if cx.is_flushed() {
+        return Outcome::Aborted(cx);
+    }
+    cx.start_error(&error);
+    handler.set_default_headers(&mut cx);
+    let writing = AssertUnwindSafe(handler.write_error(&mut cx, &error)).catch_unwind();
+    match writing.await {
+        Ok(Ok(response)) => cx.respond(response),
+        _ if cx.is_flushed() => Outcome::Aborted(cx),
+        failed => {
+            if let Ok(Err(second)) = failed {
+                cx.log_error(&second, false);
+            }
+            cx.start_error(&error);
+            match error_page::write(&mut cx, &Error::new(error.status())) {
+                Ok(response) => cx.respond(response),
+                Err(_) => {
+                    Outcome::Response(Error::new(StatusCode::INTERNAL_SERVER_ERROR).bare_response())
+                }
+            }
+        }
+    }
+}

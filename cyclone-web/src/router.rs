@@ -1,0 +1,193 @@
+//! Routes: `{param}` patterns in a radix tree, methods, names.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::Method;
+use smallvec::SmallVec;
+
+use crate::handler::DynHandler;
+
+pub(crate) use names::Names;
+pub use spec::{UrlSpec, url};
+
+mod names;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+/// Parameters of a pattern whose places are kept without an allocation.
+const INLINE_PARAMETERS: usize = 4;
+
+/// The routes of an application.
+#[derive(Clone, Default)]
+pub(crate) struct Routes {
+    tree: matchit::Router<usize>,
+    routes: Vec<Route>,
+    by_pattern: HashMap<String, usize>,
+}
+
+/// One pattern and who answers there.
+#[derive(Clone)]
+pub(crate) struct Route {
+    parameter_names: Arc<[Box<str>]>,
+    pub(crate) body_limit: Option<u64>,
+    any: Option<Arc<dyn DynHandler>>,
+    by_method: Vec<(Method, Arc<dyn DynHandler>)>,
+}
+
+/// What stands at a path.
+pub(crate) enum Found<'a> {
+    Handler(&'a Arc<dyn DynHandler>, &'a Route, PathParameters),
+    /// There is a route, but not for this method.
+    OtherMethods(&'a Route),
+    Nothing,
+}
+
+impl Routes {
+    /// Adds a handler for all methods, or for one, and returns what is wrong with that if anything is.
+    pub(crate) fn add(
+        &mut self,
+        spec: &UrlSpec,
+        method: Option<Method>,
+        handler: Arc<dyn DynHandler>,
+    ) -> Result<(), String> {
+        let at = match self.by_pattern.get(&spec.pattern) {
+            Some(at) => *at,
+            None => self.add_pattern(&spec.pattern)?,
+        };
+        let Some(route) = self.routes.get_mut(at) else {
+            return Err("the route is lost".to_owned());
+        };
+        if spec.body_limit.is_some() {
+            route.body_limit = spec.body_limit;
+        }
+        match method {
+            None if route.any.is_some() => return Err("there is a handler already".to_owned()),
+            None => route.any = Some(handler),
+            Some(method) if route.has(&method) => {
+                return Err(format!("there is a handler for {method} already"));
+            }
+            Some(method) => route.by_method.push((method, handler)),
+        }
+        Ok(())
+    }
+
+    fn add_pattern(&mut self, pattern: &str) -> Result<usize, String> {
+        let names = spec::parameter_names(pattern)?;
+        let at = self.routes.len();
+        self.tree
+            .insert(pattern, at)
+            .map_err(|conflict| conflict.to_string())?;
+        self.routes.push(Route {
+            parameter_names: names.into_iter().map(Box::from).collect(),
+            body_limit: None,
+            any: None,
+            by_method: Vec::new(),
+        });
+        self.by_pattern.insert(pattern.to_owned(), at);
+        Ok(at)
+    }
+
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        let Ok(matched) = self.tree.at(path) else {
+            return Found::Nothing;
+        };
+        let Some(route) = self.routes.get(*matched.value) else {
+            return Found::Nothing;
+        };
+        match route.handler(method) {
+            Some(handler) => {
+                let parameters = PathParameters::new(route, path, &matched.params);
+                Found::Handler(handler, route, parameters)
+            }
+            None => Found::OtherMethods(route),
+        }
+    }
+}
+
+impl Route {
+    fn has(&self, method: &Method) -> bool {
+        self.by_method.iter().any(|(other, _)| other == method)
+    }
+
+    /// The handler for a method; `HEAD` goes to that of `GET` unless it has its own.
+    fn handler(&self, method: &Method) -> Option<&Arc<dyn DynHandler>> {
+        let exact = |wanted: &Method| {
+            let mut handlers = self.by_method.iter();
+            handlers.find_map(|(other, handler)| (other == wanted).then_some(handler))
+        };
+        exact(method)
+            .or_else(|| {
+                (*method == Method::HEAD)
+                    .then(|| exact(&Method::GET))
+                    .flatten()
+            })
+            .or(self.any.as_ref())
+    }
+
+    /// The methods that have a handler of their own, with the `HEAD` that goes with `GET`.
+    pub(crate) fn methods(&self) -> Vec<Method> {
+        let mut methods: Vec<_> = self
+            .by_method
+            .iter()
+            .map(|(method, _)| method.clone())
+            .collect();
+        if self.has(&Method::GET) && !self.has(&Method::HEAD) {
+            methods.push(Method::HEAD);
+        }
+        methods
+    }
+}
+
+/// Where in the path the parameters of a pattern stand.
+#[derive(Default)]
+pub(crate) struct PathParameters {
+    names: Option<Arc<[Box<str>]>>,
+    places: SmallVec<[Range<u32>; INLINE_PARAMETERS]>,
+}
+
+impl PathParameters {
+    fn new(route: &Route, path: &str, found: &matchit::Params<'_, '_>) -> Self {
+        if route.parameter_names.is_empty() {
+            return Self::default();
+        }
+        let start_of_path = path.as_ptr().addr();
+        let places = found.iter().map(|(_name, value)| {
+            let start = value.as_ptr().addr() - start_of_path;
+            narrow(start)..narrow(start + value.len())
+        });
+        Self {
+            places: places.collect(),
+            names: Some(Arc::clone(&route.parameter_names)),
+        }
+    }
+
+    /// The raw text of a parameter; `path` is the one that was matched.
+    pub(crate) fn get<'p>(&self, name: &str, path: &'p str) -> Option<&'p str> {
+        self.iter(path)
+            .find_map(|(other, value)| (other == name).then_some(value))
+    }
+
+    /// Names and raw texts, in the order of the pattern.
+    pub(crate) fn iter<'p>(&self, path: &'p str) -> impl Iterator<Item = (&str, &'p str)> {
+        let names = self.names.iter().flat_map(|names| names.iter());
+        names.zip(&self.places).filter_map(|(name, place)| {
+            let value = path.get(place.start as usize..place.end as usize)?;
+            Some((&**name, value))
+        })
+    }
+}
+
+/// A place in a path, which is far shorter than 4 GiB: the request line is limited.
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_pattern.keys()).finish()
+    }
+}

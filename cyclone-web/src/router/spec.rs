@@ -1,0 +1,128 @@
+//! Patterns with what belongs to them.
+
+/// A pattern, the name it is reversed by, and limits of its own; made by [`url`].
+///
+/// Wherever one is expected, a plain pattern does too.
+#[derive(Clone, Debug)]
+#[must_use = "a spec does nothing until it is routed"]
+pub struct UrlSpec {
+    pub(crate) pattern: String,
+    pub(crate) name: Option<String>,
+    pub(crate) body_limit: Option<u64>,
+}
+
+/// A pattern to route, with more to say about it than the pattern, as Tornado's function of the same name.
+///
+/// `{name}` stands for one segment of the path or a part of one, `{*name}` at the end for all that is left;
+/// `{{` and `}}` are plain braces.
+///
+/// ```
+/// use cyclone_web::{Application, RequestContext, Result, url};
+///
+/// async fn user(cx: &mut RequestContext) -> Result {
+///     let id = cx.path_argument("id")?;
+///     let here = cx.reverse_url("user", &[&id])?;
+///     cx.text(here)
+/// }
+/// let app = Application::new().get(url("/user/{id}").name("user"), user);
+/// # let _ = app;
+/// ```
+pub fn url(pattern: impl Into<String>) -> UrlSpec {
+    UrlSpec {
+        pattern: pattern.into(),
+        name: None,
+        body_limit: None,
+    }
+}
+
+impl UrlSpec {
+    /// Names the route for [`reverse_url`](crate::RequestContext::reverse_url).
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the most bytes that a request body may have on this route; the application's limit unless set.
+    pub fn body_limit(mut self, bytes: u64) -> Self {
+        self.body_limit = Some(bytes);
+        self
+    }
+}
+
+impl From<&str> for UrlSpec {
+    fn from(pattern: &str) -> Self {
+        url(pattern)
+    }
+}
+
+impl From<String> for UrlSpec {
+    fn from(pattern: String) -> Self {
+        url(pattern)
+    }
+}
+
+/// A piece of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Literal(String),
+    Parameter { name: String, rest: bool },
+}
+
+/// Takes a pattern apart.
+pub(super) fn pieces(pattern: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '{' | '}' if characters.peek() == Some(&character) => {
+                characters.next();
+                literal.push(character);
+            }
+            '{' => {
+                if !literal.is_empty() {
+                    pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                }
+                pieces.push(parameter(&mut characters)?);
+            }
+            '}' => return Err("a `}` has no `{` before it".to_owned()),
+            _ => literal.push(character),
+        }
+    }
+    if !literal.is_empty() {
+        pieces.push(Piece::Literal(literal));
+    }
+    Ok(pieces)
+}
+
+fn parameter(characters: &mut impl Iterator<Item = char>) -> Result<Piece, String> {
+    let mut name = String::new();
+    for character in characters {
+        match character {
+            '}' => {
+                let (name, rest) = match name.strip_prefix('*') {
+                    Some(name) => (name.to_owned(), true),
+                    None => (name, false),
+                };
+                if name.is_empty() {
+                    return Err("a parameter has no name".to_owned());
+                }
+                return Ok(Piece::Parameter { name, rest });
+            }
+            _ => name.push(character),
+        }
+    }
+    Err("a `{` has no `}` after it".to_owned())
+}
+
+/// The names of the parameters of a pattern, in order.
+pub(super) fn parameter_names(pattern: &str) -> Result<Vec<String>, String> {
+    let pieces = pieces(pattern)?;
+    Ok(pieces
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Parameter { name, .. } => Some(name),
+            Piece::Literal(_) => None,
+        })
+        .collect())
+}

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use http::Method;
+
+use super::{Found, Names, Routes, url};
+use crate::context::RequestContext;
+use crate::error::Result;
+use crate::handler::RequestHandler;
+
+struct Nothing;
+impl RequestHandler for Nothing {
+    async fn get(&self, cx: &mut RequestContext) -> Result {
+        cx.finish()
+    }
+}
+
+fn add(
+    routes: &mut Routes,
+    pattern: &str,
+    method: Option<Method>,
+) -> std::result::Result<(), String> {
+    routes.add(&url(pattern), method, Arc::new(Nothing))
+}
+
+fn parameters(routes: &Routes, path: &str) -> Vec<(String, String)> {
+    match routes.find(&Method::GET, path) {
+        Found::Handler(_, _, parameters) => parameters
+            .iter(path)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        _ => panic!("{path} is not found"),
+    }
+}
+
+#[test]
+fn parameters_are_ranges_of_the_path() {
+    let mut routes = Routes::default();
+    add(&mut routes, "/u/{id}/posts/{number}", None).unwrap();
+    add(&mut routes, "/files/{*rest}", None).unwrap();
+    add(&mut routes, "/u/me/posts/first", None).unwrap();
+    assert_eq!(
+        parameters(&routes, "/u/a%2Fb/posts/7"),
+        [("id".into(), "a%2Fb".into()), ("number".into(), "7".into())]
+    );
+    assert_eq!(
+        parameters(&routes, "/files/a/b.txt"),
+        [("rest".into(), "a/b.txt".into())]
+    );
+    assert!(parameters(&routes, "/u/me/posts/first").is_empty());
+    assert!(matches!(routes.find(&Method::GET, "/u"), Found::Nothing));
+}
+
+#[test]
+fn methods_are_apart_and_head_goes_with_get() {
+    let mut routes = Routes::default();
+    add(&mut routes, "/", Some(Method::GET)).unwrap();
+    add(&mut routes, "/", Some(Method::POST)).unwrap();
+    for method in [Method::GET, Method::HEAD, Method::POST] {
+        assert!(matches!(routes.find(&method, "/"), Found::Handler(..)));
+    }
+    let Found::OtherMethods(route) = routes.find(&Method::PUT, "/") else {
+        panic!("PUT has a handler");
+    };
+    assert_eq!(route.methods(), [Method::GET, Method::POST, Method::HEAD]);
+}
+
+#[test]
+fn mistakes_in_routes_are_told() {
+    let mut routes = Routes::default();
+    add(&mut routes, "/a/{x}", None).unwrap();
+    assert!(add(&mut routes, "/a/{x}", None).is_err());
+    assert!(add(&mut routes, "/a/{y}", None).is_err());
+    assert!(add(&mut routes, "/b/{", None).is_err());
+    assert!(add(&mut routes, "/b/}", None).is_err());
+    assert!(add(&mut routes, "/b/{}", None).is_err());
+}
+
+#[test]
+fn reversed_arguments_are_encoded() {
+    let mut names = Names::default();
+    names.add("user", "/u/{id}/{{x}}").unwrap();
+    names.add("file", "/f/{*path}").unwrap();
+    assert!(names.add("user", "/other").is_err());
+    assert_eq!(
+        names.reverse("user", &[&"a/b ä?"]).unwrap(),
+        "/u/a%2Fb%20%C3%A4%3F/{x}"
+    );
+    assert_eq!(names.reverse("file", &[&"a/b c"]).unwrap(), "/f/a/b%20c");
+    assert!(names.reverse("user", &[]).is_err());
+    assert!(names.reverse("nobody", &[]).is_err());
+}

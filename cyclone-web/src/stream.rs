@@ -1,0 +1,305 @@
+//! Streaming out of a handler: `flush` hands a chunk to the response body, and the body owns the handler.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http_body::{Frame, SizeHint};
+
+use crate::body::{Body, BodyEnd, BodyError, BodyErrorKind};
+use crate::context::RequestContext;
+use crate::error::Error;
+use crate::finish::Ending;
+
+/// The running handler of one request, boxed where the route is registered.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// How a handler ended.
+pub(crate) enum Outcome {
+    /// Nothing was flushed: this is the response, its guard in its body.
+    Response(http::Response<Body>),
+    /// The response was flushed and is whole; the context ends with the body.
+    Streamed(Box<RequestContext>),
+    /// Something was flushed and the handler failed or panicked: the client must see a break, no end.
+    Aborted(Box<RequestContext>),
+}
+
+/// Where a handler puts what it flushes and the response takes it from: one chunk at a time, so that a
+/// handler is never further ahead of its client than that.
+#[derive(Default)]
+pub(crate) struct Pipe {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    head: Option<Box<Parts>>,
+    chunk: Option<Bytes>,
+    flushing: Option<Waker>,
+    /// Bytes that the connection took.
+    taken: u64,
+    /// The connection needs no more of the body: it was a `HEAD`, or `content-length` is reached.
+    satisfied: bool,
+}
+
+impl Pipe {
+    /// Puts head (the first time) and chunk, and waits until the connection took the chunk.
+    pub(crate) async fn flush(&self, head: Option<Box<Parts>>, chunk: Bytes) {
+        {
+            let mut state = self.lock();
+            if head.is_some() {
+                state.head = head;
+            }
+            state.chunk = (!chunk.is_empty()).then_some(chunk);
+        }
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.head.is_none() && state.chunk.is_none() {
+                return Poll::Ready(());
+            }
+            state.flushing = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Puts what is left when the handler is done; nobody waits for it.
+    pub(crate) fn put_last(&self, chunk: Bytes) {
+        self.lock().chunk = (!chunk.is_empty()).then_some(chunk);
+    }
+
+    /// Bytes that the connection took so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken
+    }
+
+    /// Whether the connection took all that it needs.
+    pub(crate) fn is_satisfied(&self) -> bool {
+        self.lock().satisfied
+    }
+
+    /// Says that the connection needs nothing of the body.
+    pub(crate) fn satisfy(&self) {
+        self.lock().satisfied = true;
+    }
+
+    fn take_head(&self) -> Option<Box<Parts>> {
+        let mut state = self.lock();
+        let head = state.head.take();
+        state.wake_when_empty();
+        head
+    }
+
+    fn take_chunk(&self) -> Option<Bytes> {
+        let mut state = self.lock();
+        let chunk = state.chunk.take()?;
+        state.taken += chunk.len() as u64;
+        state.wake_when_empty();
+        Some(chunk)
+    }
+
+    fn has_chunk(&self) -> bool {
+        self.lock().chunk.is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake_when_empty(&mut self) {
+        if self.head.is_none()
+            && self.chunk.is_none()
+            && let Some(waker) = self.flushing.take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// Polls a handler until its response can begin: it ended, or it flushed for the first time.
+pub(crate) struct Exchange {
+    running: Option<Running>,
+    pipe: Arc<Pipe>,
+}
+
+impl Exchange {
+    pub(crate) fn new(running: Running, pipe: Arc<Pipe>) -> Self {
+        Self {
+            running: Some(running),
+            pipe,
+        }
+    }
+}
+
+impl Future for Exchange {
+    type Output = http::Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(mut running) = self.running.take() else {
+            return Poll::Pending;
+        };
+        let source = match running.as_mut().poll(cx) {
+            Poll::Ready(Outcome::Response(response)) => return Poll::Ready(response),
+            Poll::Ready(Outcome::Streamed(context)) => Source::Whole(context),
+            Poll::Ready(Outcome::Aborted(context)) => Source::Broken(context),
+            Poll::Pending => Source::Running(running),
+        };
+        match (self.pipe.take_head(), source) {
+            (Some(head), source) => {
+                let body = Body::new(StreamBody::new(&head, source, Arc::clone(&self.pipe)));
+                Poll::Ready(http::Response::from_parts(*head, body))
+            }
+            (None, Source::Running(running)) => {
+                self.running = Some(running);
+                Poll::Pending
+            }
+            // A flush always leaves the head behind, so there is none to come.
+            (None, _ended) => Poll::Ready(Error::internal("the response was lost").bare_response()),
+        }
+    }
+}
+
+/// The body of a flushed response. It owns the running handler: when the client goes away both are dropped.
+struct StreamBody {
+    source: Source,
+    pipe: Arc<Pipe>,
+    /// What `content-length` promises.
+    declared: Option<u64>,
+    /// A chunk was handed over and the connection has not been given the chance to write it out: hyper does
+    /// that when a body has nothing ready.
+    unwritten: bool,
+}
+
+enum Source {
+    Running(Running),
+    /// The handler is done; its last chunk may still be in the pipe.
+    Whole(Box<RequestContext>),
+    Broken(Box<RequestContext>),
+    Done,
+}
+
+impl StreamBody {
+    fn new(head: &Parts, source: Source, pipe: Arc<Pipe>) -> Self {
+        let declared = head
+            .headers
+            .get(http::header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        let body = Self {
+            source,
+            pipe,
+            declared,
+            unwritten: false,
+        };
+        body.note_satisfaction();
+        body
+    }
+
+    fn note_satisfaction(&self) {
+        let mut state = self.pipe.lock();
+        if self
+            .declared
+            .is_some_and(|declared| state.taken >= declared)
+        {
+            state.satisfied = true;
+        }
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        if let Source::Whole(context) | Source::Broken(context) =
+            std::mem::replace(&mut self.source, Source::Done)
+        {
+            let bytes = self.pipe.taken();
+            context.finished(ending, bytes);
+        }
+    }
+}
+
+impl http_body::Body for StreamBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if let Some(chunk) = self.pipe.take_chunk() {
+                self.note_satisfaction();
+                self.unwritten = true;
+                return Poll::Ready(Some(Ok(Frame::data(chunk))));
+            }
+            if std::mem::take(&mut self.unwritten) && !matches!(self.source, Source::Whole(_)) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match &mut self.source {
+                Source::Running(running) => match running.as_mut().poll(cx) {
+                    Poll::Ready(Outcome::Aborted(context)) => {
+                        self.source = Source::Broken(context);
+                    }
+                    Poll::Ready(Outcome::Streamed(context)) => {
+                        self.source = Source::Whole(context);
+                    }
+                    // After a flush no handler ends with a response of its own.
+                    Poll::Ready(Outcome::Response(_)) => self.source = Source::Done,
+                    Poll::Pending if self.pipe.has_chunk() => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+                Source::Whole(_) => {
+                    self.finish(Ending::Complete);
+                    return Poll::Ready(None);
+                }
+                Source::Broken(_) => {
+                    self.finish(Ending::Aborted);
+                    let aborted = BodyError::with_source(
+                        BodyErrorKind::Source,
+                        "the handler failed after it had begun to answer",
+                    );
+                    return Poll::Ready(Some(Err(aborted)));
+                }
+                Source::Done => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.source, Source::Done) && !self.pipe.has_chunk()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = |declared: u64| declared.saturating_sub(self.pipe.taken());
+        self.declared.map_or_else(SizeHint::default, |declared| {
+            SizeHint::with_exact(left(declared))
+        })
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        let ending = match self.source {
+            Source::Whole(_) if self.pipe.is_satisfied() || !self.pipe.has_chunk() => {
+                Ending::Complete
+            }
+            Source::Broken(_) => Ending::Aborted,
+            _ => Ending::Disconnected,
+        };
+        self.finish(ending);
+    }
+}
+
+/// The guard of a response whose body was not flushed: the context itself.
+impl crate::body::BodyGuard for RequestContext {
+    fn ended(self: Box<Self>, end: BodyEnd) {
+        let ending = if end.complete {
+            Ending::Complete
+        } else {
+            Ending::Disconnected
+        };
+        self.finished(ending, end.bytes);
+    }
+}
