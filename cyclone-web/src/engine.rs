@@ -11,19 +11,37 @@
 //! - `factory`: the public way in for any `tower::Service`.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use bytes::Bytes;
 use cyclone_core::{Connection, Peer, Session};
 use http::{Request, Response};
+use tokio::time::{Instant, sleep_until};
 
 use crate::body::Body;
 use crate::limits::Limits;
 
 mod call;
+mod close;
 mod factory;
+mod fragment;
 mod framing;
 mod host;
+mod http1;
+mod http2;
+mod preface;
+mod refusal;
+mod stream;
+mod watch;
 mod wire;
+
+use http1::End;
+use http1::clock::after;
+use preface::{Age, Opening};
+use stream::Stream;
+use watch::Watch;
 
 pub use factory::{Http, HttpProtocol};
 pub(crate) use wire::{Upload, Wire};
@@ -45,7 +63,7 @@ pub struct ConnectionInfo {
     peer: Peer,
     session: Session,
     limits: Arc<Limits>,
-    wire: Wire,
+    wire: Arc<Wire>,
 }
 
 impl ConnectionInfo {
@@ -54,7 +72,7 @@ impl ConnectionInfo {
             peer,
             session,
             limits,
-            wire: Wire::default(),
+            wire: Arc::default(),
         }
     }
 
@@ -93,18 +111,83 @@ pub(crate) async fn serve<S: HttpService>(
     service: S,
     limits: Arc<Limits>,
 ) -> io::Result<()> {
+    let accepted = Instant::now();
     let info = Arc::new(ConnectionInfo::new(
         connection.peer().clone(),
         connection.session().clone(),
         limits,
     ));
-    hyper::server::conn::http1::Builder::new()
-        .timer(hyper_util::rt::TokioTimer::new())
-        .serve_connection(
-            hyper_util::rt::TokioIo::new(connection),
-            call::Calls::new(service, info, false),
-        )
-        .with_upgrades()
-        .await
-        .map_err(io::Error::other)
+    let old_at = after(accepted, info.limits.connection_age);
+    let draining = pin!(info.session.draining());
+    let cut = pin!(info.session.cut());
+    let sleep = pin!(sleep_until(after(accepted, info.limits.header_timeout)));
+    let mut watch = Watch::new(Arc::clone(&info.wire), draining, cut, sleep);
+    let mut stream = Stream::new(connection, Arc::clone(&info));
+    let mut ahead = Bytes::new();
+    let mut age = Age::New(accepted);
+    loop {
+        let head_since = match preface::open(&mut stream, &mut watch, ahead, age, old_at).await {
+            Opening::Http1(bytes, since) => {
+                stream.set_ahead(bytes);
+                since
+            }
+            Opening::Http2(bytes) => {
+                stream.set_ahead(bytes);
+                return Box::pin(http2::drive(stream, service, &mut watch, old_at)).await;
+            }
+            Opening::Nothing => return Ok(close::close(stream, None, false).await),
+            Opening::Late => {
+                return Ok(close::close(stream, Some(refusal::LATE_HEAD), false).await);
+            }
+            Opening::Dead(error) => return Err(error),
+        };
+        // Boxed, so that an idle connection does not hold the memory of a busy one.
+        let drive = http1::drive(stream, service.clone(), &mut watch, head_since, old_at);
+        match Box::pin(drive).await {
+            End::Rest {
+                stream: idle,
+                ahead: bytes,
+                since,
+            } => {
+                stream = idle;
+                ahead = bytes;
+                age = Age::Idle(since);
+            }
+            End::Upgraded => return until_gone(&info.wire, &mut watch).await,
+            End::Close {
+                stream,
+                refusal,
+                linger,
+            } => return Ok(close::close(stream, refusal, linger).await),
+            End::Dead(error) => return Err(error),
+        }
+    }
+}
+
+/// Stays with a connection that has left HTTP: it remains the server's, and ends when this is dropped, which
+/// the server does when it cuts the connection.
+async fn until_gone(wire: &Wire, watch: &mut Watch<'_>) -> io::Result<()> {
+    let _cut = CutOnDrop(wire);
+    std::future::poll_fn(|cx| {
+        watch.poll(cx);
+        if watch.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if wire.gone.is_set() {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Makes every further use of the byte stream fail.
+struct CutOnDrop<'a>(&'a Wire);
+
+impl Drop for CutOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cut.set();
+        self.0.body_reader.wake();
+        self.0.writer.wake();
+    }
 }

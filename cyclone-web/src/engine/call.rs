@@ -12,10 +12,11 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use super::framing::{self, Refusal};
+use super::framing::{self, Framing, Refusal};
 use super::wire::{Answer, Upload};
 use super::{ConnectionInfo, HttpService};
 use crate::body::{Body, BodyError, Inbound};
+use crate::limits::Limits;
 
 /// An [`HttpService`] as hyper wants it, for one connection.
 pub(crate) struct Calls<S> {
@@ -33,9 +34,18 @@ impl<S: HttpService> Calls<S> {
         }
     }
 
+    fn check(&self, request: &Request<Incoming>, limits: &Limits) -> Result<Framing, Refusal> {
+        let framing = framing::check(request, limits)?;
+        let fragments = &self.connection.wire().fragments;
+        if !self.http2 && fragments.has(request.method(), request.uri()) {
+            return Err(Refusal::bad("the request target has a fragment\n"));
+        }
+        Ok(framing)
+    }
+
     fn start(&self, request: Request<Incoming>) -> Result<S::Future, Refusal> {
         let limits = self.connection.limits();
-        let checked = framing::check(&request, limits);
+        let checked = self.check(&request, limits);
         let (parts, incoming) = request.into_parts();
         let framing = match checked {
             Ok(framing) => framing,

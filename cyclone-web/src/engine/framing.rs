@@ -23,7 +23,7 @@ impl Refusal {
         Self { status, reason }
     }
 
-    const fn bad(reason: &'static str) -> Self {
+    pub(crate) const fn bad(reason: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
 

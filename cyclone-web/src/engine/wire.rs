@@ -4,11 +4,14 @@
 //! All of it is plain loads and stores: for HTTP/1 one task writes nearly everything, and whoever writes from
 //! another task wakes the connection's task afterwards.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 use hyper::body::Incoming;
+
+use super::fragment::Fragments;
 
 /// Where the response to the current HTTP/1 request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,18 +66,26 @@ pub(crate) struct Wire {
     pub(crate) upgraded: Flag,
     /// The connection must not be used any more.
     pub(crate) cut: Flag,
+    /// The byte stream has been dropped.
+    pub(crate) gone: Flag,
     /// A signal or the timer wants the connection's task to look.
     pub(crate) signalled: Flag,
     /// Requests in progress on an HTTP/2 connection.
     pub(crate) streams: AtomicU32,
     /// Requests so far.
     pub(crate) requests: Counter,
+    /// The status that hyper wanted to answer an unreadable head with; 0 for none.
+    pub(crate) refused: AtomicU16,
     answer: AtomicU8,
     upload: AtomicU8,
+    /// Request targets with a fragment.
+    pub(crate) fragments: Fragments,
     /// Wakes the connection's task.
-    pub(crate) driver: AtomicWaker,
+    pub(crate) driver: Driver,
     /// Wakes the reader of the request body.
     pub(crate) body_reader: AtomicWaker,
+    /// Wakes the writer of a connection that has left HTTP.
+    pub(crate) writer: AtomicWaker,
     unread: Mutex<Option<Incoming>>,
 }
 
@@ -127,8 +138,36 @@ impl Wire {
     }
 
     /// The body that [`drain`](Self::drain) left.
-    pub(crate) fn unread(&self) -> std::sync::MutexGuard<'_, Option<Incoming>> {
+    pub(crate) fn unread(&self) -> MutexGuard<'_, Option<Incoming>> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the waker of signals and timer does: it says that they are worth a look, and wakes the task.
+impl Wake for Wire {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.signalled.set();
+        self.driver.wake();
+    }
+}
+
+/// The waker of the connection's task; unlike an `AtomicWaker` it keeps it when it wakes.
+#[derive(Debug, Default)]
+pub(crate) struct Driver(Mutex<Option<Waker>>);
+
+impl Driver {
+    pub(crate) fn set(&self, waker: &Waker) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
     }
 }
 

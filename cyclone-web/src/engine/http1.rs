@@ -1,0 +1,239 @@
+//! Drives an HTTP/1 connection of hyper's with our time limits.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::Body as _;
+use hyper::server::conn::http1::{Builder, UpgradeableConnection};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::Instant;
+
+use super::HttpService;
+use super::call::Calls;
+use super::framing::Refusal;
+use super::refusal;
+use super::stream::Stream;
+use super::watch::Watch;
+use super::wire::{Answer, Upload, Wire};
+use crate::limits::Limits;
+
+pub(crate) mod clock;
+
+use clock::{Clock, Due};
+
+/// The largest buffer for reading from and writing to the socket, in bytes. Larger ones are slower: the
+/// allocator maps and unmaps them.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How the drive ends.
+pub(crate) enum End {
+    /// The connection is idle. Bytes of the next head may have come already.
+    Rest {
+        stream: Stream,
+        ahead: Bytes,
+        since: Instant,
+    },
+    /// HTTP is over; the connection lives on in other hands.
+    Upgraded,
+    /// The connection has to be closed.
+    Close {
+        stream: Stream,
+        /// The last answer.
+        refusal: Option<Refusal>,
+        /// The client may still be sending.
+        linger: bool,
+    },
+    /// The connection is dead, or has to be.
+    Dead(io::Error),
+}
+
+/// Serves requests until the connection is idle for a while or over.
+pub(crate) async fn drive<S: HttpService>(
+    stream: Stream,
+    service: S,
+    watch: &mut Watch<'_>,
+    head_since: Instant,
+    old_at: Instant,
+) -> End {
+    let info = stream.info().clone();
+    let limits = info.limits();
+    let mut builder = Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // Our own timers know idle connections from slow heads.
+        .header_read_timeout(None)
+        .max_header_size(limits.header_section)
+        .max_buf_size(BUFFER_BYTES.max(limits.header_section));
+    // hyper keeps its default number of headers on the stack, any other one on the heap.
+    if limits.header_count != HYPER_HEADER_COUNT {
+        builder.max_headers(limits.header_count);
+    }
+    let mut driver = Driver {
+        connection: builder
+            .serve_connection(
+                TokioIo::new(stream),
+                Calls::new(service, info.clone(), false),
+            )
+            .with_upgrades(),
+        wire: info.wire(),
+        limits,
+        clock: Clock::new(info.wire(), head_since, old_at),
+        drained: 0,
+    };
+    let result = std::future::poll_fn(|cx| driver.poll(watch, cx)).await;
+    driver.end(result)
+}
+
+/// hyper's own limit on header fields.
+const HYPER_HEADER_COUNT: usize = 100;
+
+/// Why the driver stops.
+enum Stop {
+    Finished,
+    Failed(hyper::Error),
+    Due(Due),
+    Cut,
+}
+
+struct Driver<'a, S: HttpService> {
+    connection: UpgradeableConnection<TokioIo<Stream>, Calls<S>>,
+    wire: &'a Wire,
+    limits: &'a Limits,
+    clock: Clock,
+    /// Bytes of the current unwanted body that have been thrown away.
+    drained: u64,
+}
+
+impl<S: HttpService> Driver<'_, S> {
+    fn poll(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
+        watch.poll(cx);
+        if watch.is_cut() {
+            return Poll::Ready(Stop::Cut);
+        }
+        if watch.is_draining() {
+            self.wire.closing.set();
+        }
+        match Pin::new(&mut self.connection).poll(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Stop::Finished),
+            Poll::Ready(Err(error)) => return Poll::Ready(Stop::Failed(error)),
+            Poll::Pending => {}
+        }
+        if self.wire.upload() == Upload::Draining {
+            self.drain(cx);
+        }
+        if self.wire.deferred.is_set() {
+            // hyper has yielded between two pipelined requests; its next poll writes or adds to the answers.
+            cx.waker().wake_by_ref();
+        }
+        if self.clock.has_news(self.wire) || watch.is_elapsed() {
+            self.look_at_clock(watch, cx)
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn look_at_clock(&mut self, watch: &mut Watch<'_>, cx: &Context<'_>) -> Poll<Stop> {
+        let now = Instant::now();
+        self.clock.tick(self.wire, now);
+        if self.wire.eof.is_set() && self.wire.answer() == Answer::None {
+            return Poll::Ready(Stop::Due(Due::Close));
+        }
+        let (at, due) = self.clock.due(self.wire, self.limits);
+        if now < at {
+            watch.wake_at(at);
+            return Poll::Pending;
+        }
+        match due {
+            Due::Age => self.wire.closing.set(),
+            Due::Body => {
+                self.wire.body_late.set();
+                self.wire.body_reader.wake();
+            }
+            Due::Drain => self.give_up_draining(),
+            due => return Poll::Ready(Stop::Due(due)),
+        }
+        // What was due is done and something else is next.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads and throws away what a handler has left of a request body.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        let mut unread = self.wire.unread();
+        let Some(incoming) = &mut *unread else {
+            return;
+        };
+        loop {
+            match Pin::new(&mut *incoming).poll_frame(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.drained += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    if self.drained > self.limits.drain_bytes {
+                        break;
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => break,
+                Poll::Ready(None) => {
+                    *unread = None;
+                    self.drained = 0;
+                    self.wire.set_upload(Upload::None);
+                    cx.waker().wake_by_ref();
+                    return;
+                }
+            }
+        }
+        drop(unread);
+        self.give_up_draining();
+    }
+
+    /// Drops the unread body: hyper closes the connection when the response is out.
+    fn give_up_draining(&mut self) {
+        *self.wire.unread() = None;
+        self.drained = 0;
+        self.wire.set_upload(Upload::Abandoned);
+    }
+
+    fn end(self, stop: Stop) -> End {
+        let since = self.clock.since();
+        let wire = self.wire;
+        let Some(parts) = self.connection.into_parts() else {
+            return End::Upgraded;
+        };
+        let stream = parts.io.into_inner();
+        // A request that was not read to its end: the client may be sending the rest of it.
+        let unfinished = !wire.eof.is_set() && wire.upload() != Upload::None;
+        let close = |stream, refusal: Option<Refusal>, linger| End::Close {
+            stream,
+            refusal,
+            linger: linger && !wire.eof.is_set(),
+        };
+        match stop {
+            Stop::Cut => End::Dead(io::ErrorKind::ConnectionAborted.into()),
+            Stop::Finished => close(stream, None, unfinished),
+            Stop::Failed(error) => {
+                let refused = StatusCode::from_u16(wire.refused.load(Ordering::Acquire)).ok();
+                match refused {
+                    Some(status) => close(
+                        stream,
+                        Some(refusal::of_head(status, &parts.read_buf)),
+                        true,
+                    ),
+                    None if error.is_parse() => close(stream, None, true),
+                    None => End::Dead(io::Error::other(error)),
+                }
+            }
+            Stop::Due(Due::Rest) => End::Rest {
+                stream,
+                ahead: parts.read_buf,
+                since,
+            },
+            Stop::Due(Due::Head) => close(stream, Some(refusal::LATE_HEAD), false),
+            Stop::Due(Due::Close) => close(stream, None, unfinished),
+            Stop::Due(_) => End::Dead(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}

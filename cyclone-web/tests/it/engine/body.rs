@@ -1,0 +1,1 @@
+//! Request bodies: limits, framing, and what becomes of those that nobody reads.

@@ -1,0 +1,191 @@
+//! What the head of a request must be: RFC 9112, RFC 9110.
+
+use cyclone_web::Limits;
+
+use super::{hello, mirror, serve};
+
+/// Sends `request` and expects `status`; the connection closes after every status but 200.
+async fn expect(request: &[u8], status: u16) {
+    let shown = String::from_utf8_lossy(&request[..request.len().min(120)]).into_owned();
+    let mut client = serve(Limits::default(), hello);
+    client.send(request).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, status, "{shown:?}");
+    if status != 200 {
+        assert!(answer.closes(), "{shown:?}: {}", answer.head);
+        assert!(
+            answer.body.ends_with('\n') && answer.body.len() > 1,
+            "{shown:?}"
+        );
+        client.finish().await;
+        assert!(client.is_closed().await, "{shown:?}");
+        client.server.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn hosts() {
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: example.com:8888\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhOST: b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a:70000\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: \u{e4}\r\n\r\n", 400),
+        // HTTP/1.0 may do without, but not with two.
+        ("GET / HTTP/1.0\r\n\r\n", 200),
+        ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    ] {
+        expect(request.as_bytes(), status).await;
+    }
+}
+
+#[tokio::test]
+async fn targets() {
+    for (request, status) in [
+        ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET http://A:80/x HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\n\r\n", 400),
+        ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /#top HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /a?b#top HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+        ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+    ] {
+        expect(request.as_bytes(), status).await;
+    }
+}
+
+#[tokio::test]
+async fn versions() {
+    for (request, status) in [
+        ("GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
+        ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        ("GET / HTTP/0.9\r\n\r\n", 505),
+        ("GET / HTTP/1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTPS/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / http/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /\r\n\r\n", 400),
+        ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+    ] {
+        expect(request.as_bytes(), status).await;
+    }
+}
+
+/// Request smuggling: RUSTSEC-2021-0020, RUSTSEC-2021-0078, RUSTSEC-2021-0079, RUSTSEC-2026-0034,
+/// GHSA-753j-mpmx-qq6g, GHSA-qppv-j76h-2rpx.
+#[tokio::test]
+async fn lengths_and_codings() {
+    const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\n";
+    for (fields, status) in [
+        ("Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200),
+        ("Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", 200),
+        ("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+        ("Transfer-Encoding: identity\r\n\r\n", 400),
+        ("Transfer-Encoding: chunked, identity\r\n\r\n", 400),
+        ("Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+        ("Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n\r\n", 400),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        ("Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+        ("Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 400),
+        ("Content-Length: 0\r\n\r\n", 200),
+        ("Content-Length: 0\r\nContent-Length: 0\r\n\r\n", 200),
+        ("Content-Length: 0\r\nContent-Length: 1\r\n\r\n", 400),
+        ("Content-Length: 0, 0\r\n\r\n", 400),
+        ("Content-Length: +0\r\n\r\n", 400),
+        ("Content-Length: -0\r\n\r\n", 400),
+        ("Content-Length: 0_0\r\n\r\n", 400),
+        ("Content-Length: 0x0\r\n\r\n", 400),
+        ("Content-Length: 1 1\r\n\r\n", 400),
+        ("Content-Length:\r\n\r\n", 400),
+        ("Content-Length: 99999999999999999999\r\n\r\n", 400),
+    ] {
+        expect(format!("{HEAD}{fields}").as_bytes(), status).await;
+    }
+    expect(
+        b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    )
+    .await;
+}
+
+/// RFC 9112 section 6.3: served by the transfer coding, and the connection is not used again.
+#[tokio::test]
+async fn a_length_beside_a_coding_ends_the_connection() {
+    for fields in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    ] {
+        let mut client = serve(Limits::default(), mirror);
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n3\r\nabc\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+            ))
+            .await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, &*answer.body), (200, "POST / abc"));
+        assert!(answer.closes());
+        assert!(client.is_closed().await);
+    }
+}
+
+#[tokio::test]
+async fn header_fields() {
+    const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n";
+    for (fields, status) in [
+        ("X: y\r\n\r\n", 200),
+        ("X:\r\n\r\n", 200),
+        ("X: \u{e4}\r\n\r\n", 200),
+        ("X : y\r\n\r\n", 400),
+        ("X\r\n\r\n", 400),
+        (": y\r\n\r\n", 400),
+        ("X: a\r\n b\r\n\r\n", 400),
+        ("X: a\0b\r\n\r\n", 400),
+        ("X: a\rb\r\n\r\n", 400),
+        ("X(: a\r\n\r\n", 400),
+        ("Expect: 100-continue\r\n\r\n", 200),
+        ("Expect: 100-CONTINUE\r\n\r\n", 200),
+        ("Expect: 200-ok\r\n\r\n", 417),
+        ("Expect:\r\n\r\n", 417),
+    ] {
+        expect(format!("{HEAD}{fields}").as_bytes(), status).await;
+    }
+}
+
+/// One request, split at every byte: the same answer.
+#[tokio::test]
+async fn a_refused_request_is_refused_at_every_split() {
+    let request = b"GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
+    for split in 1..request.len() {
+        let mut client = serve(Limits::default(), hello);
+        client.send(&request[..split]).await;
+        tokio::task::yield_now().await;
+        client.send(&request[split..]).await;
+        assert_eq!(client.answer().await.status, 400, "split at {split}");
+    }
+}
