@@ -41,6 +41,9 @@ pub const DEFAULT_PAGE_CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// How many grouped writes share one commit at most: 128.
 pub const DEFAULT_GROUP_LIMIT: usize = 128;
 
+/// How long a group of writes takes further ones in, from its first: 10 milliseconds.
+pub const DEFAULT_GROUP_TIME: Duration = Duration::from_millis(10);
+
 /// How many rows [`Sqlite::query`] returns at most: 100,000.
 pub const DEFAULT_ROW_LIMIT: usize = 100_000;
 
@@ -115,6 +118,7 @@ pub struct SqliteBuilder {
     pub(crate) page_cache_bytes: usize,
     pub(crate) mmap_bytes: u64,
     pub(crate) group_limit: usize,
+    pub(crate) group_time: Duration,
     pub(crate) row_limit: usize,
     pub(crate) wal_limit_bytes: u64,
     pub(crate) setup: Option<Arc<Setup>>,
@@ -159,6 +163,7 @@ impl SqliteBuilder {
             page_cache_bytes: DEFAULT_PAGE_CACHE_BYTES,
             mmap_bytes: 0,
             group_limit: DEFAULT_GROUP_LIMIT,
+            group_time: DEFAULT_GROUP_TIME,
             row_limit: DEFAULT_ROW_LIMIT,
             wal_limit_bytes: DEFAULT_WAL_LIMIT_BYTES,
             setup: None,
@@ -241,6 +246,16 @@ impl SqliteBuilder {
     /// Sets how many grouped writes share one commit at most; 1, or 0, turns group commit off.
     pub fn group_limit(mut self, jobs: usize) -> Self {
         self.group_limit = jobs.max(1);
+        self
+    }
+
+    /// Sets how long a group of writes takes further ones in, from its first.
+    ///
+    /// It is what group commit may add to the time of a write when the queue never ends; an idle writer never waits.
+    /// A write that joins a group and runs for five times as long is undone, so that those before it can be
+    /// committed, and runs again alone.
+    pub fn group_time(mut self, limit: Duration) -> Self {
+        self.group_time = limit;
         self
     }
 

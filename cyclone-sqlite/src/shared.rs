@@ -29,6 +29,14 @@ pub(crate) enum Stage {
     Closed,
 }
 
+/// Who has no connection, and why.
+#[derive(Default)]
+struct Down {
+    workers: Vec<(usize, String)>,
+    /// All of them, for good.
+    closed: bool,
+}
+
 pub(crate) struct Shared {
     pub(crate) opener: Opener,
     pub(crate) write: Queue,
@@ -39,8 +47,7 @@ pub(crate) struct Shared {
     reader_left: Condvar,
     stage: watch::Sender<Stage>,
     health: HealthReporter,
-    /// Who has no connection, and why.
-    down: Mutex<Vec<(usize, String)>>,
+    down: Mutex<Down>,
     /// Keeps a database in memory alive while its connections are opened again.
     anchor: Mutex<Option<Connection>>,
 }
@@ -129,9 +136,12 @@ impl Shared {
 
     pub(crate) fn closed(&self) {
         lock(&self.anchor).take();
+        {
+            let mut down = lock(&self.down);
+            down.closed = true;
+            self.publish(&down);
+        }
         self.stage.send_replace(Stage::Closed);
-        self.health
-            .set(Health::Down("the database is closed".to_owned()));
     }
 
     pub(crate) fn stage(&self) -> watch::Receiver<Stage> {
@@ -173,8 +183,8 @@ impl Shared {
 
     pub(crate) fn worker_is_down(&self, worker: usize, reason: String) {
         let mut down = lock(&self.down);
-        down.retain(|(other, _)| *other != worker);
-        down.push((worker, reason));
+        down.workers.retain(|(other, _)| *other != worker);
+        down.workers.push((worker, reason));
         self.publish(&down);
     }
 
@@ -185,32 +195,29 @@ impl Shared {
 
     pub(crate) fn worker_is_up(&self, worker: usize) {
         let mut down = lock(&self.down);
-        down.retain(|(other, _)| *other != worker);
+        down.workers.retain(|(other, _)| *other != worker);
         self.publish(&down);
     }
 
-    fn publish(&self, down: &[(usize, String)]) {
+    fn publish(&self, down: &Down) {
         let readers = if self.read.is_some() {
             self.opener.settings().readers
         } else {
             usize::MAX
         };
-        let health = match down {
-            [] => Health::Up,
-            [(worker, reason), ..] => {
-                let writer = down.iter().find(|(worker, _)| *worker == WRITER);
-                if let Some((_, reason)) = writer {
-                    Health::Down(format!("no connection to write: {reason}"))
-                } else if down.len() >= readers {
+        let writer = down.workers.iter().find(|(worker, _)| *worker == WRITER);
+        self.health.set(match (writer, &*down.workers) {
+            _ if down.closed => Health::Down("the database is closed".to_owned()),
+            (Some((_, reason)), _) => Health::Down(format!("no connection to write: {reason}")),
+            (None, []) => Health::Up,
+            (None, [(worker, reason), ..]) => {
+                if down.workers.len() >= readers {
                     Health::Down(format!("no connection to read: {reason}"))
                 } else {
                     Health::Degraded(format!("reader {worker} has no connection: {reason}"))
                 }
             }
-        };
-        if *self.stage.borrow() != Stage::Closed {
-            self.health.set(health);
-        }
+        });
     }
 
     /// Answers jobs that will not be run.

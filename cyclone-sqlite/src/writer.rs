@@ -4,7 +4,7 @@
 //! or finds the disk full. So only jobs that can run again share a transaction: when it goes down by one of them,
 //! the others run again, each alone, and none of them notices.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 
@@ -16,11 +16,8 @@ use crate::shared::Shared;
 use crate::statistics::count;
 use crate::worker::{Condition, Run, not_busy, stop_error};
 
-/// How long a group takes jobs in: 10 ms from its first.
-const GROUP_TIME: Duration = Duration::from_millis(10);
-
-/// How long a job may hold up the jobs before it in the group; then it is undone and runs alone later: 50 ms.
-const GROUP_PATIENCE: Duration = Duration::from_millis(50);
+/// How long a job may hold up those before it in the group: this many times as long as the group takes jobs in.
+const GROUP_PATIENCE: u32 = 5;
 
 /// Runs one job in a transaction of its own.
 pub(crate) fn alone(shared: &Shared, live: &Live, envelope: Envelope) -> Condition {
@@ -33,12 +30,15 @@ pub(crate) fn alone(shared: &Shared, live: &Live, envelope: Envelope) -> Conditi
 /// Runs a job and those of its kind that wait behind it, in order, in one transaction.
 pub(crate) fn group(shared: &Shared, live: &Live, first: Envelope) -> Condition {
     let began = Instant::now();
-    let limit = shared.opener.settings().group_limit;
+    let settings = shared.opener.settings();
     let mut kept = match lead(shared, live, first) {
         Led::Ready(envelope) => vec![envelope],
         Led::Done(condition) => return condition,
     };
-    while kept.len() < limit && began.elapsed() < GROUP_TIME && !shared.has_given_up() {
+    while kept.len() < settings.group_limit
+        && began.elapsed() < settings.group_time
+        && !shared.has_given_up()
+    {
         let next = shared
             .write
             .pop_if(|envelope| envelope.mode == Mode::Grouped);
@@ -139,8 +139,13 @@ fn join(shared: &Shared, live: &Live, mut envelope: Envelope) -> Joined {
     let Some(run) = Run::begin(shared, live, &envelope) else {
         return Joined::Gone;
     };
-    let patience = Instant::now() + GROUP_PATIENCE;
-    let scope = shared.enter(&envelope, Some(patience));
+    let patience = shared
+        .opener
+        .settings()
+        .group_time
+        .checked_mul(GROUP_PATIENCE)
+        .and_then(|patience| Instant::now().checked_add(patience));
+    let scope = shared.enter(&envelope, patience);
     if let Err(error) = execute(connection, "SAVEPOINT cyclone_job") {
         let stop = envelope.ticket.settle();
         drop(scope);
