@@ -246,5 +246,11 @@ impl AttemptLimiter {
     }
 }
 
+/// `time` plus `duration`, or about 30 years later when that is too far for the clock.
+pub(crate) fn later(time: Instant, duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    time + duration.min(FAR)
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,16 +6,19 @@ mod bus;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
+mod connector;
 mod endpoint;
 mod event_loop_delay;
 mod health;
 #[cfg(feature = "lines")]
 mod lines;
+mod link;
 mod listener;
 mod lock;
 mod log;
 mod looping_call;
 mod peer;
+mod pool;
 mod port_error;
 mod protocol;
 mod registry;
@@ -38,17 +41,25 @@ pub use bus::{
     Subscription, SubscriptionLimits, SubscriptionSender,
 };
 pub use connection::{Connection, IN_MEMORY_BUFFER_BYTES};
+pub use connector::{ConnectionError, ConnectionErrorKind, Connector, DEFAULT_CONNECT_TIMEOUT};
 pub use endpoint::{DEFAULT_BACKLOG, DEFAULT_UNIX_MODE, Endpoint, EndpointError};
 pub use event_loop_delay::{DEFAULT_RESOLUTION, EventLoopDelay};
 pub use health::{Health, HealthReporter, HealthWatch};
 #[cfg(feature = "lines")]
 pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_LINE_BYTES, DEFAULT_WRITE_TIMEOUT, Lines};
+pub use link::{DEFAULT_LINK_CLOSE_TIMEOUT, Link, LinkBuilder, LinkContext, LinkError, LinkState};
 pub use log::{
     DEFAULT_LOG_BYTES, DEFAULT_LOG_STREAM_BYTES, DEFAULT_LOG_STREAM_ENTRIES, DEFAULT_LOG_STREAMS,
     EntryId, Log, LogEntry, LogLimits, LogRead, MemoryLog, ParseEntryIdError, SharedLog,
 };
 pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
 pub use peer::{Address, Peer};
+pub use pool::{
+    DEFAULT_CHECK_AFTER, DEFAULT_CHECK_TIMEOUT, DEFAULT_KEEPALIVE, DEFAULT_MAX_LIFETIME,
+    DEFAULT_POOL_CLOSE_TIMEOUT, DEFAULT_POOL_IDLE_TIMEOUT, DEFAULT_POOL_MAX_SIZE,
+    DEFAULT_POOL_MAX_WAITING, DEFAULT_POOL_MIN_IDLE, DEFAULT_SLOW_CHECKOUT, DEFAULT_WAIT_TIMEOUT,
+    LIFETIME_JITTER, MAX_POOL_SIZE, Pool, PoolBuilder, PoolError, PoolStatistics, Pooled,
+};
 pub use port_error::{MAX_NAME_BYTES, PortError, PortErrorKind};
 pub use protocol::{Protocol, ProtocolFactory, ProtocolFn, protocol_fn};
 pub use registry::{ConnectionId, ConnectionInfo, Registry};

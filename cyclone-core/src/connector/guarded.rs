@@ -41,7 +41,11 @@ pub(crate) async fn close<C: Connector>(connector: &C, connection: C::Connection
             let error = ConnectionError::panicked(&*payload);
             tracing::warn!(name = connector.name(), %error, "closing a connection failed");
         }
-        Err(_) => tracing::debug!(name = connector.name(), ?limit, "closing a connection timed out"),
+        Err(_) => tracing::debug!(
+            name = connector.name(),
+            ?limit,
+            "closing a connection timed out"
+        ),
     }
 }
 

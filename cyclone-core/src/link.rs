@@ -1,0 +1,297 @@
+//! One connection that is always reconnecting.
+
+use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+
+pub use builder::{DEFAULT_LINK_CLOSE_TIMEOUT, LinkBuilder};
+pub use context::LinkContext;
+
+use crate::{
+    backoff::BackoffPolicy,
+    connector::{ConnectionError, Connector},
+    health::HealthWatch,
+};
+
+mod builder;
+mod context;
+mod keeper;
+
+/// One logical connection that is always reconnecting: for publish/subscribe, change streams, event sockets. Clones
+/// are handles of the same link.
+///
+/// The driver gives a *session*: a function that owns the connection while it is up. It is called anew for every
+/// connection, so it begins by subscribing to everything again. When it returns, fails or panics, the link waits a
+/// jittered, growing delay and connects again, for ever. What was missed in between is lost to the link itself:
+/// the [generation](LinkContext::generation) tells users of the driver that there is a gap.
+///
+/// There are never more than [`MAX_ATTEMPTS_PER_SECOND`](crate::MAX_ATTEMPTS_PER_SECOND) (20) attempts in a second,
+/// and each has a time limit. The link is closed when the last handle is dropped.
+///
+/// ```
+/// # use std::{error::Error, io, time::Duration};
+/// # use cyclone_core::{BackoffPolicy, Connector, Link};
+/// use tokio::{io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream}, sync::mpsc};
+/// # struct News;
+/// # impl Connector for News {
+/// #     type Connection = DuplexStream;
+/// #     type Error = io::Error;
+/// #     async fn connect(&self) -> io::Result<DuplexStream> {
+/// #         let (client, mut server) = tokio::io::duplex(64);
+/// #         tokio::spawn(async move { server.write_all(b"hello\n").await });
+/// #         Ok(client)
+/// #     }
+/// #     async fn check(&self, _: &mut DuplexStream) -> io::Result<()> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn Error>> {
+/// let (sender, mut received) = mpsc::channel(16);
+/// let link = Link::spawn(News, BackoffPolicy::reconnect(), move |connection, context| {
+///     let sender = sender.clone();
+///     async move {
+///         let mut lines = BufReader::new(connection).lines();
+///         // Here a driver subscribes again to what its users want.
+///         loop {
+///             tokio::select! {
+///                 line = lines.next_line() => match line? {
+///                     Some(line) => { let _ = sender.send((context.generation(), line)).await; }
+///                     None => return Ok(()), // lost: the link connects again
+///                 },
+///                 () = context.closing() => return Ok(()), // time to say goodbye
+///             }
+///         }
+///     }
+/// });
+/// link.wait_up(Duration::from_secs(5)).await?;
+/// assert_eq!(received.recv().await, Some((1, "hello".to_owned())));
+/// link.close().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Link<C: Connector> {
+    handle: Arc<Handle<C>>,
+    /// With this handle's own memory of the states it has seen.
+    states: watch::Receiver<LinkState>,
+}
+
+/// What the clones share and the task does not hold; without it the task ends.
+struct Handle<C: Connector> {
+    connector: Arc<C>,
+    name: String,
+    health: HealthWatch,
+    /// Turns to `true`, or loses its sender, when the link has to close.
+    closing: watch::Sender<bool>,
+}
+
+/// How a [`Link`] is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// A connection is being made.
+    Connecting {
+        /// 1 for the first try after the link was made or was last up.
+        attempt: u32,
+    },
+    /// The session runs.
+    Up {
+        /// Since when.
+        since: Instant,
+        /// The number of this connection: 1 for the first, one more each time.
+        generation: u64,
+    },
+    /// The connection was lost or could not be made; the next try is at hand.
+    Down {
+        /// Why.
+        error: ConnectionError,
+        /// When the next attempt starts.
+        retry_at: Instant,
+    },
+    /// The link was closed for good.
+    Closed,
+}
+
+impl LinkState {
+    /// Whether the session runs.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+
+    /// Whether the link was closed for good.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
+impl<C: Connector> Link<C> {
+    /// A link with default time limits, connecting in the background; `session` owns each connection in turn.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn spawn<F, S>(connector: C, policy: BackoffPolicy, session: F) -> Self
+    where
+        F: FnMut(C::Connection, LinkContext) -> S + Send + 'static,
+        S: Future<Output = Result<(), C::Error>> + Send + 'static,
+    {
+        Self::builder(connector).backoff(policy).spawn(session)
+    }
+
+    /// Settings for a link.
+    pub fn builder(connector: C) -> LinkBuilder<C> {
+        LinkBuilder::new(connector)
+    }
+
+    /// How the link is now.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
+        self.states.borrow().clone()
+    }
+
+    /// Waits for a state that this handle has not yet been shown by this method, and shows it. Once the link is
+    /// closed it resolves at once, for ever.
+    ///
+    /// Only the newest state is kept: quick changes in between are not shown, but the generation counts them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped: the state is still unseen.
+    pub async fn changed(&mut self) -> LinkState {
+        if self.states.changed().await.is_err() {
+            return LinkState::Closed;
+        }
+        self.states.borrow_and_update().clone()
+    }
+
+    /// Waits until the link is up; returns the generation of the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Timeout`] after `limit`, [`LinkError::Closed`] when the link is closed first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it only looks.
+    pub async fn wait_up(&self, limit: Duration) -> Result<u64, LinkError> {
+        let mut states = self.states.clone();
+        let mut error = None;
+        let up = async {
+            loop {
+                match &*states.borrow_and_update() {
+                    LinkState::Up { generation, .. } => return Ok(*generation),
+                    LinkState::Closed => return Err(LinkError::Closed),
+                    LinkState::Down { error: newest, .. } => error = Some(newest.clone()),
+                    LinkState::Connecting { .. } => {}
+                }
+                if states.changed().await.is_err() {
+                    return Err(LinkError::Closed);
+                }
+            }
+        };
+        match timeout(limit, up).await {
+            Ok(result) => result,
+            Err(_) => Err(LinkError::Timeout {
+                waited: limit,
+                error,
+            }),
+        }
+    }
+
+    /// The health of the link: up while the session runs, down from a failure until the next session.
+    #[must_use]
+    pub fn health(&self) -> HealthWatch {
+        self.handle.health.clone()
+    }
+
+    /// What makes the connections.
+    #[must_use]
+    pub fn connector(&self) -> &C {
+        &self.handle.connector
+    }
+
+    /// The name in logs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.handle.name
+    }
+
+    /// Closes the link for good and waits until it is: a running session is told through
+    /// [`LinkContext::closing`] and dropped when it has not ended within
+    /// [`close_timeout`](LinkBuilder::close_timeout) (5 s).
+    ///
+    /// Closing begins when this is called, not when the future is first polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// The link closes all the same when the future is dropped.
+    pub fn close(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.handle.closing.send_replace(true);
+        let mut states = self.states.clone();
+        async move {
+            // An error means that the task is gone, with its runtime perhaps: closed as well.
+            let _ = states.wait_for(LinkState::is_closed).await;
+        }
+    }
+}
+
+impl<C: Connector> Clone for Link<C> {
+    fn clone(&self) -> Self {
+        Self {
+            handle: Arc::clone(&self.handle),
+            states: self.states.clone(),
+        }
+    }
+}
+
+impl<C: Connector> fmt::Debug for Link<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("name", &self.name())
+            .field("state", &*self.states.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a link did not come up for the one who waited.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// It did not come up in time; it goes on trying.
+    Timeout {
+        /// The time limit that passed.
+        waited: Duration,
+        /// Why the last attempt failed, if one did.
+        error: Option<ConnectionError>,
+    },
+    /// It was closed.
+    Closed,
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout { waited, error } => {
+                write!(f, "the link did not come up within {waited:?}")?;
+                match error {
+                    Some(error) => write!(f, ": {error}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Closed => f.write_str("the link is closed"),
+        }
+    }
+}
+
+impl Error for LinkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // The text of the error itself is part of ours.
+            Self::Timeout { error, .. } => error.as_ref()?.source(),
+            Self::Closed => None,
+        }
+    }
+}

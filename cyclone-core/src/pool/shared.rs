@@ -1,0 +1,351 @@
+//! What the handles of a pool, the connections that are out, and the keeper share.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst},
+    },
+};
+
+use deadpool::managed::{self, Object};
+use tokio::{
+    sync::{Notify, oneshot, watch},
+    time::Instant,
+};
+
+use super::{
+    PoolError, builder::Settings, entry::Entry, manager::Manager, slow::SlowLog, statistics::Counts,
+};
+use crate::{
+    connector::{self, ConnectionError, Connector},
+    health::HealthReporter,
+    lock::lock,
+};
+
+/// What a waiting caller is given.
+type Delivery<C> = Result<Entry<C>, PoolError>;
+
+pub(super) struct Shared<C: Connector> {
+    pub(super) connector: C,
+    pub(super) settings: Settings,
+    pub(super) counts: Arc<Counts>,
+    pub(super) health: HealthReporter,
+    pub(super) slow: SlowLog,
+    /// Rung for whoever warms the pool up, after every connection attempt.
+    pub(super) attempted: Notify,
+    /// How many connections were still in use when the pool had closed.
+    pub(super) drained: watch::Sender<Option<usize>>,
+    /// Whether the keeper runs.
+    pub(super) running: AtomicBool,
+    state: Mutex<State<C>>,
+}
+
+/// Everything here is moved under the lock and dropped outside of it: dropping a connection is the driver's code.
+struct State<C: Connector> {
+    /// Idle connections that deadpool does not know of: new, or checked in the background. Empty while callers
+    /// wait.
+    ready: VecDeque<Entry<C>>,
+    /// Callers that have a slot of deadpool and wait for a connection, in their order.
+    waiters: VecDeque<oneshot::Sender<Delivery<C>>>,
+    /// Connections that the keeper has to close.
+    retired: Vec<Entry<C>>,
+    /// Raised when a connection was found dead: those seen alive in an earlier epoch only are suspect.
+    epoch: u64,
+    /// When the keeper has to look at the idle connections.
+    sweep_at: Instant,
+    /// Why the last attempt to connect failed; `None` after a success.
+    error: Option<ConnectionError>,
+    /// Whether there is no connection and none can be made: callers are turned away.
+    outage: bool,
+}
+
+impl<C: Connector> Shared<C> {
+    pub(super) fn new(connector: C, settings: Settings) -> Self {
+        Self {
+            connector,
+            settings,
+            counts: Arc::default(),
+            health: HealthReporter::default(),
+            slow: SlowLog::default(),
+            attempted: Notify::new(),
+            drained: watch::Sender::new(None),
+            running: AtomicBool::new(false),
+            state: Mutex::new(State {
+                ready: VecDeque::new(),
+                waiters: VecDeque::new(),
+                retired: Vec::new(),
+                epoch: 0,
+                sweep_at: Instant::now(),
+                error: None,
+                outage: false,
+            }),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.counts.closed.load(SeqCst)
+    }
+
+    /// Waits for a connection from the keeper, for a caller that has a slot and found no idle one.
+    ///
+    /// Cancel safe: a connection that was given to a caller who is gone is offered to the next.
+    pub(super) async fn connection(&self) -> Delivery<C> {
+        loop {
+            let mut entry = match self.take_or_join()? {
+                Ok(entry) => entry,
+                Err(waiter) => waiter.delivery().await?,
+            };
+            if self.is_usable(&mut entry).await {
+                return Ok(entry);
+            }
+        }
+    }
+
+    /// Takes a ready connection, or else joins the queue for the next.
+    fn take_or_join(&self) -> Result<Result<Entry<C>, Waiter<'_, C>>, PoolError> {
+        let receiver = {
+            let mut state = lock(&self.state);
+            if self.is_closed() {
+                return Err(PoolError::Closed);
+            }
+            if let Some(entry) = state.ready.pop_back() {
+                return Ok(Ok(entry));
+            }
+            if state.outage
+                && let Some(error) = &state.error
+            {
+                return Err(PoolError::Connect(error.clone()));
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiters.push_back(sender);
+            receiver
+        };
+        self.counts.bell.notify_one();
+        Ok(Err(Waiter {
+            shared: self,
+            receiver,
+        }))
+    }
+
+    /// Gives a connection to the longest waiting caller, or keeps it ready.
+    pub(super) fn offer(&self, entry: Entry<C>) {
+        let mut state = lock(&self.state);
+        if self.is_closed() {
+            state.retired.push(entry);
+            drop(state);
+            self.counts.bell.notify_one();
+            return;
+        }
+        let mut delivery = Ok(entry);
+        while let Some(waiter) = state.waiters.pop_front() {
+            match waiter.send(delivery) {
+                Ok(()) => return,
+                Err(back) => delivery = back,
+            }
+        }
+        if let Ok(entry) = delivery {
+            state.ready.push_back(entry);
+        }
+    }
+
+    /// Takes a connection back from its user.
+    pub(super) fn release(&self, mut object: Object<Manager<C>>, finished: bool) {
+        if !finished {
+            self.counts.discarded.fetch_add(1, Relaxed);
+            drop(Object::take(object));
+            return;
+        }
+        if connector::is_broken(&self.connector, &object.connection) {
+            self.found_dead(object.epoch);
+            drop(Object::take(object));
+            return;
+        }
+        let now = Instant::now();
+        object.last_used = now;
+        object.seen = now;
+        let expired = object.is_expired(now);
+        if expired || self.is_closed() {
+            if expired {
+                self.counts.reaped.fetch_add(1, Relaxed);
+            }
+            self.retire(Object::take(object));
+        } else if self.waiters() > 0 {
+            // Straight to the caller who waits longest: otherwise a newcomer would be faster.
+            self.offer(Object::take(object));
+        } else {
+            let due = object.due(&self.settings);
+            drop(object);
+            self.sweep_by(due);
+            if self.waiters() > 0 || self.is_closed() {
+                self.counts.bell.notify_one();
+            }
+        }
+    }
+
+    /// Has the keeper close a connection politely; drops it when the keeper has ended.
+    fn retire(&self, mut entry: Entry<C>) {
+        if self.drained.borrow().is_some() {
+            return;
+        }
+        entry.slot.close();
+        lock(&self.state).retired.push(entry);
+        self.counts.bell.notify_one();
+    }
+
+    /// Whether an idle connection may be handed out: asks the other side when that is not clear.
+    pub(super) async fn is_usable(&self, entry: &mut Entry<C>) -> bool {
+        let now = Instant::now();
+        if entry.is_expired(now) {
+            self.counts.reaped.fetch_add(1, Relaxed);
+            return false;
+        }
+        if connector::is_broken(&self.connector, &entry.connection) {
+            self.found_dead(entry.epoch);
+            return false;
+        }
+        let silent = now.saturating_duration_since(entry.seen);
+        if entry.epoch == self.epoch() && silent < self.settings.check_after {
+            return true;
+        }
+        self.check(entry).await
+    }
+
+    /// Asks the other side of an idle connection for a sign of life.
+    pub(super) async fn check(&self, entry: &mut Entry<C>) -> bool {
+        let epoch = self.epoch();
+        let limit = self.settings.check_timeout;
+        match connector::check(&self.connector, &mut entry.connection, limit).await {
+            Ok(()) => {
+                entry.seen = Instant::now();
+                entry.epoch = epoch;
+                true
+            }
+            Err(error) => {
+                tracing::debug!(pool = %self.settings.name, %error, "idle connection is dead");
+                self.found_dead(entry.epoch);
+                false
+            }
+        }
+    }
+
+    /// Notes that a connection, last known to work in `epoch`, is dead: the others are suspect from now on.
+    pub(super) fn found_dead(&self, epoch: u64) {
+        self.counts.broken.fetch_add(1, Relaxed);
+        let mut state = lock(&self.state);
+        // One dead server has many dead connections: the first of them raises the alarm.
+        if state.epoch == epoch {
+            state.epoch += 1;
+            state.sweep_at = Instant::now();
+            drop(state);
+            self.counts.bell.notify_one();
+        }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        lock(&self.state).epoch
+    }
+
+    /// Has the keeper look at the idle connections at `at`, or earlier.
+    pub(super) fn sweep_by(&self, at: Instant) {
+        let mut state = lock(&self.state);
+        if at < state.sweep_at {
+            state.sweep_at = at;
+            drop(state);
+            self.counts.bell.notify_one();
+        }
+    }
+
+    pub(super) fn sweep_at(&self) -> Instant {
+        lock(&self.state).sweep_at
+    }
+
+    /// Takes the ready connections for a look at all idle ones, the next look being at `next` so far.
+    pub(super) fn begin_sweep(&self, next: Instant) -> (u64, VecDeque<Entry<C>>) {
+        let mut state = lock(&self.state);
+        state.sweep_at = next;
+        (state.epoch, std::mem::take(&mut state.ready))
+    }
+
+    pub(super) fn take_retired(&self) -> Vec<Entry<C>> {
+        let mut state = lock(&self.state);
+        let mut retired = std::mem::take(&mut state.retired);
+        if self.is_closed() {
+            retired.extend(state.ready.drain(..));
+        }
+        retired
+    }
+
+    /// How many callers wait for a connection.
+    pub(super) fn waiters(&self) -> usize {
+        lock(&self.state).waiters.len()
+    }
+
+    /// Why connections cannot be made, while they cannot.
+    pub(super) fn error(&self) -> Option<ConnectionError> {
+        lock(&self.state).error.clone()
+    }
+
+    /// Notes how the last attempt ended; returns how the one before had.
+    pub(super) fn set_error(&self, error: Option<ConnectionError>) -> Option<ConnectionError> {
+        std::mem::replace(&mut lock(&self.state).error, error)
+    }
+
+    /// Turns callers away while there is no connection and none can be made.
+    pub(super) fn set_outage(&self, outage: bool) {
+        let mut state = lock(&self.state);
+        state.outage = outage;
+        if outage && let Some(error) = state.error.clone() {
+            Self::fail_waiters(&mut state, &PoolError::Connect(error));
+        }
+    }
+
+    /// Closes the pool: waiting callers are told, idle connections go to the keeper.
+    pub(super) fn begin_close(&self, pool: &managed::Pool<Manager<C>>) {
+        {
+            let mut state = lock(&self.state);
+            self.counts.closed.store(true, SeqCst);
+            Self::fail_waiters(&mut state, &PoolError::Closed);
+        }
+        let idle = pool.retain(|_, _| false).removed;
+        // Wakes those who wait for a slot.
+        pool.close();
+        for entry in idle {
+            self.retire(entry);
+        }
+        self.counts.bell.notify_one();
+        self.attempted.notify_waiters();
+    }
+
+    fn fail_waiters(state: &mut State<C>, error: &PoolError) {
+        for waiter in state.waiters.drain(..) {
+            // A caller that is gone needs no answer.
+            let _ = waiter.send(Err(error.clone()));
+        }
+    }
+}
+
+/// A caller's place in the queue for a connection.
+struct Waiter<'a, C: Connector> {
+    shared: &'a Shared<C>,
+    receiver: oneshot::Receiver<Delivery<C>>,
+}
+
+impl<C: Connector> Waiter<'_, C> {
+    async fn delivery(mut self) -> Delivery<C> {
+        (&mut self.receiver).await.unwrap_or(Err(PoolError::Closed))
+    }
+}
+
+impl<C: Connector> Drop for Waiter<'_, C> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        match self.receiver.try_recv() {
+            // Delivered to a caller who went away at that moment.
+            Ok(Ok(entry)) => self.shared.offer(entry),
+            _ => lock(&self.shared.state)
+                .waiters
+                .retain(|waiter| !waiter.is_closed()),
+        }
+    }
+}
