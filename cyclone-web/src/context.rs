@@ -24,6 +24,8 @@ use output::Output;
 mod input;
 mod output;
 mod path;
+#[cfg(any(feature = "sse", feature = "websocket"))]
+mod protocols;
 mod stream;
 
 /// One request and the response to it: what Tornado's handler has as methods of its own.

@@ -52,3 +52,10 @@ pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
 pub use minijinja;
 #[cfg(feature = "templates")]
 pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};
+
+#[cfg(feature = "sqlite")]
+pub use cyclone_sqlite as sqlite;
+#[cfg(feature = "sse")]
+pub use cyclone_sse as sse;
+#[cfg(feature = "websocket")]
+pub use cyclone_websocket as websocket;
