@@ -21,6 +21,8 @@ use crate::socket::WebSocket;
 
 mod driver;
 mod heartbeat;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use driver::{Driver, Event};
