@@ -117,7 +117,7 @@ pub(super) fn run(flags: &[String]) -> Result<()> {
 /// The folder of the built programs.
 fn build(peers: &[&str]) -> Result<PathBuf> {
     let target = Metadata::load()?.target_directory.join("bench");
-    let mut command = workspace::cargo(["build", "--release", "--locked"]);
+    let mut command = workspace::cargo(["build", "--release"]);
     command.current_dir(workspace::root().join("xtask/bench/http"));
     command.arg("--target-dir").arg(&target);
     for program in peers.iter().chain(&["load"]) {

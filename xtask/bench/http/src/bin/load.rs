@@ -38,7 +38,10 @@ fn main() -> Outcome {
     let mut load = Load {
         poll: Poll::new()?,
         connections: Vec::new(),
-        answer: Answer { head: head.len(), body },
+        answer: Answer {
+            head: head.len(),
+            body,
+        },
         batch: batch.into_bytes(),
         pipeline: options.pipeline,
         answered: 0,
@@ -116,8 +119,7 @@ impl Load {
                     connection.send(&self.batch)?;
                 }
                 if event.is_readable() {
-                    let answered =
-                        connection.receive(&self.answer, &self.batch, self.pipeline)?;
+                    let answered = connection.receive(&self.answer, &self.batch, self.pipeline)?;
                     self.answered += answered;
                 }
             }
