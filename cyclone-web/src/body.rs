@@ -156,7 +156,13 @@ impl Body {
                 self.kind = Kind::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Kind::Inbound(inbound) => inbound.poll_frame(cx),
+            Kind::Inbound(inbound) => {
+                // Before the first byte, so that a client that waits for `100 Continue` is not told to go on.
+                if self.passed == 0 && inbound.size_hint().lower() > self.limit {
+                    return Poll::Ready(Some(Err(self.too_large())));
+                }
+                inbound.poll_frame(cx)
+            }
             Kind::Boxed(body) => Pin::new(body).poll_frame(cx),
         }
     }

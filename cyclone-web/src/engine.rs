@@ -135,9 +135,13 @@ pub(crate) async fn serve<S: HttpService>(
                 stream.set_ahead(bytes);
                 return Box::pin(http2::drive(stream, service, &mut watch, old_at)).await;
             }
-            Opening::Nothing => return Ok(close::close(stream, None, false).await),
+            Opening::Nothing => {
+                close::close(stream, None, false).await;
+                return Ok(());
+            }
             Opening::Late => {
-                return Ok(close::close(stream, Some(refusal::LATE_HEAD), false).await);
+                close::close(stream, Some(refusal::LATE_HEAD), false).await;
+                return Ok(());
             }
             Opening::Dead(error) => return Err(error),
         };
@@ -158,7 +162,10 @@ pub(crate) async fn serve<S: HttpService>(
                 stream,
                 refusal,
                 linger,
-            } => return Ok(close::close(stream, refusal, linger).await),
+            } => {
+                close::close(stream, refusal, linger).await;
+                return Ok(());
+            }
             End::Dead(error) => return Err(error),
         }
     }

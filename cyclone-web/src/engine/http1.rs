@@ -152,6 +152,7 @@ impl<S: HttpService> Driver<'_, S> {
             Due::Body => {
                 self.wire.body_late.set();
                 self.wire.body_reader.wake();
+                self.clock.restart(now);
             }
             Due::Drain => self.give_up_draining(),
             due => return Poll::Ready(Stop::Due(due)),

@@ -104,17 +104,4 @@ impl<'a> Watch<'a> {
             }
         }
     }
-
-    /// Waits until the connection must end at once.
-    pub(crate) async fn cut(&mut self) {
-        std::future::poll_fn(|cx| {
-            self.poll(cx);
-            if self.is_cut {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
-        })
-        .await;
-    }
 }

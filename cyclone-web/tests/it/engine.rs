@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 mod body;
 mod framing;
+mod time;
 
 /// A client's end of a connection, and the task that serves the other end.
 pub(crate) struct Client {

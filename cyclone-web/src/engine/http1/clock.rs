@@ -126,15 +126,14 @@ impl Clock {
     pub(crate) fn tick(&mut self, wire: &Wire, now: Instant) {
         let situation = Situation::of(wire);
         let body_bytes = wire.body_bytes.load(Ordering::Relaxed);
-        if self.requests != wire.requests.get() {
+        let is_new = self.requests != wire.requests.get();
+        let has_moved = situation == Situation::Body && body_bytes != self.body_bytes;
+        if is_new || has_moved || situation != self.situation {
+            self.enter(situation, now);
+        }
+        if is_new {
             self.requests = wire.requests.get();
             self.body_waited = Duration::ZERO;
-            self.body_bytes = 0;
-            self.enter(situation, now);
-        } else if situation != self.situation {
-            self.enter(situation, now);
-        } else if situation == Situation::Body && body_bytes != self.body_bytes {
-            self.enter(situation, now);
         }
         self.body_bytes = body_bytes;
 
@@ -153,6 +152,11 @@ impl Clock {
         if self.closing {
             self.closing_since.get_or_insert(now);
         }
+    }
+
+    /// Begins to wait anew for whatever the connection is doing.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.enter(self.situation, now);
     }
 
     fn enter(&mut self, situation: Situation, now: Instant) {
