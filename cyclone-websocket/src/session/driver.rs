@@ -288,7 +288,7 @@ where
             Incoming::Pong(payload) if self.closing.is_none() => self.pong = Some(payload),
             // After our Close frame, or the decision to send it, nothing reaches the handler.
             Incoming::Message(_) | Incoming::Pong(_) => {}
-            Incoming::Ping(payload) => self.writer.pong(payload),
+            Incoming::Ping(payload) => self.writer.pong(&payload),
             Incoming::Close(body) => self.take_close(body),
         }
     }

@@ -1,4 +1,4 @@
-//! Writes frames in batches, with at most one pong and one ping waiting.
+//! Writes frames in batches, with few pongs and one ping waiting.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,6 +19,9 @@ const BATCH_BYTES: usize = 16 * 1024;
 /// What an idle socket may keep of its batch buffer, in bytes.
 const IDLE_BYTES: usize = 256;
 
+/// The pongs that wait take at most so many bytes, and one frame more.
+const PONG_BYTES: usize = 1024;
+
 /// The frames on their way out.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
@@ -29,8 +32,9 @@ pub(super) struct Writer {
     tail: Bytes,
     /// What the batch gives back once written.
     room: Room,
-    /// The answer to the last ping of the peer (RFC 6455 section 5.5.3 allows to skip earlier ones).
-    pong: Option<Bytes>,
+    /// Pong frames to send next. All pings that arrive together are answered; while the peer takes nothing,
+    /// only the last is (RFC 6455 section 5.5.3 allows to skip earlier ones).
+    pongs: Vec<u8>,
     /// A ping of the heartbeat is due.
     ping: bool,
     ping_in_batch: bool,
@@ -63,10 +67,13 @@ pub(super) struct Written {
 }
 
 impl Writer {
-    /// Answers a ping; an answer not begun yet is replaced.
-    pub(super) fn pong(&mut self, payload: Bytes) {
+    /// Answers a ping.
+    pub(super) fn pong(&mut self, payload: &[u8]) {
+        if self.blocked.is_some() || self.pongs.len() >= PONG_BYTES {
+            self.pongs.clear();
+        }
         if matches!(self.close, Close::None | Close::Wanted(_)) {
-            self.pong = Some(payload);
+            encoder::pong(payload, &mut self.pongs);
         }
     }
 
@@ -158,8 +165,8 @@ impl Writer {
         if let Close::InBatch | Close::Written = self.close {
             return false;
         }
-        if let Some(payload) = self.pong.take() {
-            encoder::pong(&payload, &mut self.batch);
+        if !self.pongs.is_empty() {
+            self.batch = std::mem::take(&mut self.pongs);
         }
         if let Some(payload) = queue.take_ping() {
             encoder::ping(&payload, &mut self.batch);
