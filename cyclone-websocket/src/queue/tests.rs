@@ -1,1 +1,142 @@
+//! The queue alone: room, order, ends.
 
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::{Queue, Room};
+use crate::close::{CloseCause, CloseCode, CloseFrame, CloseInfo};
+use crate::config::Config;
+use crate::message::Message;
+
+fn queue(bytes: usize, messages: usize) -> Arc<Queue> {
+    let config = Config::new()
+        .outgoing_bytes(bytes)
+        .outgoing_messages(messages);
+    Arc::new(Queue::new(&config))
+}
+
+fn take_all(queue: &Queue) -> (Vec<Message>, Room) {
+    let mut taken = Vec::new();
+    let (room, more) = queue.take(|message| {
+        taken.push(message);
+        true
+    });
+    assert!(!more);
+    (taken, room)
+}
+
+#[test]
+fn bytes_under_at_and_over_the_limit() {
+    for (length, fits) in [(49, true), (50, true), (51, false)] {
+        let queue = queue(100, 10);
+        queue.try_send(vec![0; 50].into()).unwrap();
+        let result = queue.try_send(vec![0; length].into());
+        assert_eq!(result.is_ok(), fits, "{length}");
+        assert!(result.is_ok() || result.unwrap_err().is_full());
+    }
+}
+
+#[test]
+fn messages_under_at_and_over_the_limit() {
+    let queue = queue(100, 2);
+    assert!(queue.try_send("".into()).is_ok());
+    assert!(queue.try_send("".into()).is_ok());
+    assert!(queue.try_send("".into()).unwrap_err().is_full());
+}
+
+#[test]
+fn room_comes_back_when_written_and_not_when_taken() {
+    let queue = queue(100, 10);
+    queue.try_send(vec![0; 300].into()).unwrap();
+    assert_eq!(queue.buffered(), 300);
+    let (_, room) = take_all(&queue);
+    assert!(queue.try_send("x".into()).unwrap_err().is_full());
+    assert_eq!(queue.buffered(), 300);
+    queue.written(room);
+    assert_eq!(queue.buffered(), 0);
+    queue.try_send(vec![0; 100].into()).unwrap();
+    assert!(queue.try_send("x".into()).unwrap_err().is_full());
+}
+
+#[tokio::test]
+async fn waiting_senders_keep_their_order() {
+    let queue = queue(10, 100);
+    queue.try_send(vec![0; 10].into()).unwrap();
+    let mut waiting = Vec::new();
+    for length in [7usize, 1, 9, 2] {
+        let queue = Arc::clone(&queue);
+        waiting.push(tokio::spawn(async move {
+            queue.send(vec![1; length].into()).await
+        }));
+        tokio::task::yield_now().await;
+    }
+    // A small one does not overtake.
+    assert!(queue.try_send("x".into()).unwrap_err().is_full());
+    let mut lengths = Vec::new();
+    while lengths.len() < 5 {
+        let (taken, room) = take_all(&queue);
+        lengths.extend(taken.iter().map(Message::len));
+        queue.written(room);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(lengths, [10, 7, 1, 9, 2]);
+    for sender in waiting {
+        sender.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_send_leaves_no_trace() {
+    let queue = queue(10, 100);
+    queue.try_send(vec![0; 10].into()).unwrap();
+    {
+        let mut send = std::pin::pin!(queue.send("lost".into()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(send.as_mut().poll(&mut cx).is_pending());
+    }
+    let (_, room) = take_all(&queue);
+    queue.written(room);
+    assert!(take_all(&queue).0.is_empty());
+    queue.try_send(vec![0; 10].into()).unwrap();
+}
+
+#[tokio::test]
+async fn closing_fails_the_senders_that_wait() {
+    let queue = queue(10, 100);
+    queue.try_send(vec![0; 10].into()).unwrap();
+    let waiting = Arc::clone(&queue);
+    let waiting = tokio::spawn(async move { waiting.send("x".into()).await });
+    tokio::task::yield_now().await;
+    queue.ask_close(CloseFrame::bare(CloseCode::NORMAL));
+    assert!(waiting.await.unwrap().unwrap_err().is_closed());
+    assert_eq!(queue.asked(), Some(CloseFrame::bare(CloseCode::NORMAL)));
+    assert_eq!(queue.asked(), None);
+    // What was queued before is still there.
+    assert_eq!(take_all(&queue).0.len(), 1);
+}
+
+#[tokio::test]
+async fn closed_resolves_for_those_who_wait_and_who_come_later() {
+    let queue = queue(10, 100);
+    let waiting = Arc::clone(&queue);
+    let waiting = tokio::spawn(async move { waiting.closed().await });
+    tokio::task::yield_now().await;
+    let info = CloseInfo::abnormal(CloseCause::Cut);
+    queue.end(&info);
+    queue.end(&CloseInfo::abnormal(CloseCause::Lost));
+    assert_eq!(waiting.await.unwrap(), info);
+    assert_eq!(queue.closed().await, info);
+    assert_eq!(queue.info(), Some(info));
+}
+
+#[test]
+fn watch_tells_what_waits_already() {
+    let queue = queue(10, 100);
+    let waker = Waker::noop();
+    assert!(!queue.watch(waker, true));
+    queue.try_send("x".into()).unwrap();
+    assert!(queue.watch(waker, true));
+    assert!(!queue.watch(waker, false), "nothing can be written");
+    queue.ask_close(CloseFrame::bare(CloseCode::NORMAL));
+    assert!(queue.watch(waker, false), "but a close can be seen");
+}
