@@ -8,12 +8,15 @@ mod error;
 mod handle;
 mod job;
 mod lock;
+mod log;
 mod migrate;
+mod port;
 mod query;
 mod queue;
 mod scope;
 mod shared;
 mod statistics;
+mod store;
 mod worker;
 mod writer;
 
@@ -28,4 +31,6 @@ pub use builder::{
 pub use context::SqliteContext;
 pub use error::{Error, ErrorKind};
 pub use handle::Sqlite;
+pub use log::{SqliteLog, SqliteLogLimits};
 pub use statistics::Statistics;
+pub use store::{SqliteStore, SqliteStoreLimits};
