@@ -21,6 +21,7 @@ pub use finish::{Ending, Finish};
 pub use function::HandlerFunction;
 pub use handler::RequestHandler;
 pub use mount::{BoxedError, MountedService, OriginalUri};
+pub use request_log::log_request;
 pub use response::Response;
 pub use router::{UrlSpec, url};
 
@@ -35,6 +36,8 @@ mod limits;
 mod media_type;
 mod parameters;
 mod range;
+mod static_files;
+mod static_route;
 #[cfg(feature = "templates")]
 mod templates;
 
@@ -50,6 +53,10 @@ pub use limits::Limits;
 pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
 #[cfg(feature = "templates")]
 pub use minijinja;
+pub use static_files::{
+    MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
+    StaticError, StaticFiles,
+};
 #[cfg(feature = "templates")]
 pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};
 

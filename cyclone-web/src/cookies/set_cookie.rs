@@ -210,7 +210,7 @@ impl SetCookie {
             attribute(&mut text, "Domain", domain);
         }
         if let Some(expires) = self.expires {
-            attribute(&mut text, "Expires", &http_date::format_clamped(expires));
+            attribute(&mut text, "Expires", http_date::format_clamped(expires));
         }
         if let Some(max_age) = self.max_age {
             attribute(&mut text, "Max-Age", max_age.as_secs());

@@ -41,6 +41,10 @@ fn escape(value: &Value) -> Value {
 }
 
 /// Encodes for a URL; a space becomes `+` unless `plus=false`, which also leaves `/` alone.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments of template functions are taken by value"
+)]
 fn url_escape(value: &Value, plus: Option<bool>, options: Kwargs) -> Result<String, Error> {
     let plus = match plus {
         Some(plus) => plus,

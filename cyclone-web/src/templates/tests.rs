@@ -198,9 +198,9 @@ fn fuel_just_under_at_and_over_the_limit() {
     while low + 1 < high {
         let middle = low.midpoint(high);
         if runs(middle) {
-            high = middle
+            high = middle;
         } else {
-            low = middle
+            low = middle;
         }
     }
     assert!(!runs(high - 1) && runs(high) && runs(high + 1));

@@ -1,0 +1,352 @@
+//! Files of a directory over HTTP.
+
+mod cache;
+mod encoding;
+mod error;
+mod file;
+mod path;
+mod respond;
+mod settings;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::task::spawn_blocking;
+
+use self::cache::{Cache, Cached, Entry};
+pub use self::error::StaticError;
+use self::settings::{Settings, Target};
+use crate::body::Body;
+
+/// Largest file kept in memory, in bytes; larger ones are read from the disk for every request.
+pub const MAX_CACHED_FILE: u64 = 256 << 10;
+
+/// Default of the memory for files, in bytes, and for what is known of them.
+pub const STATIC_CACHE_SIZE: u64 = 32 << 20;
+
+/// Most files that are kept or known of.
+pub const STATIC_CACHE_ENTRIES: usize = 4096;
+
+/// Most bytes that are read of a large file at a time, and held for one response.
+pub const STATIC_CHUNK: u64 = 256 << 10;
+
+/// Default of the time for which a file in memory is trusted without a look at the disk.
+pub const STATIC_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What may stand in a path as it is.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
+
+/// Serves the files of a directory, as Tornado's `StaticFileHandler` does.
+///
+/// Names are decoded once. `..`, backslashes, drive letters and symbolic links that lead out of the
+/// root are 403, as is what is neither a file nor a directory with a
+/// [default file](Self::default_filename); what does not exist, and names with a leading dot other
+/// than `.well-known`, are 404. A FIFO never blocks a thread.
+///
+/// Answers have a strong `ETag` and `Last-Modified`, and honour conditional requests, `Range` (one
+/// range, or up to 16 as `multipart/byteranges`) and `If-Range`. The tag of a file of up to
+/// [`MAX_CACHED_FILE`] is the SHA-256 of its content, the same on every machine; that of a larger
+/// one is made of its time and size, and is weak during the first two seconds.
+///
+/// Files up to [`MAX_CACHED_FILE`] are kept in memory, [`STATIC_CACHE_SIZE`] in all, and compared
+/// with the disk at most once a second. Larger ones are read in pieces of [`STATIC_CHUNK`].
+///
+/// [`static_url`](Self::static_url) adds the version of a file to its address; asked for with that
+/// version, it may be cached for a year. Asked for with another, during a deployment, it must not.
+///
+/// It is a [`tower_service::Service`] too, for use in any server; the whole path of the request is
+/// then below the root. It needs a tokio runtime. A clone shares the cache.
+///
+/// ```
+/// use cyclone_web::StaticFiles;
+/// use http::{HeaderMap, Method, Uri};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let directory = tempfile::tempdir()?;
+/// std::fs::write(directory.path().join("app.js"), "go()")?;
+/// let files = StaticFiles::new(directory.path());
+///
+/// let uri = Uri::from_static("/static/app.js");
+/// let response = files.serve(&Method::GET, &uri, "app.js", &HeaderMap::new()).await;
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
+/// assert!(files.static_url("app.js").starts_with("/static/app.js?v="));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct StaticFiles {
+    settings: Arc<Settings>,
+    cache: Arc<Cache>,
+}
+
+impl StaticFiles {
+    /// Serves the files below a directory. The path is made absolute now, and followed on every look
+    /// at the disk, so a symbolic link to the current release may be switched.
+    #[must_use]
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        let root = root.as_ref();
+        let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        Self {
+            settings: Arc::new(Settings::new(absolute)),
+            cache: Arc::new(Cache::new(STATIC_CACHE_SIZE, STATIC_CACHE_ENTRIES)),
+        }
+    }
+
+    fn edit(&mut self) -> &mut Settings {
+        // What is known may depend on the settings.
+        self.cache = Arc::new(Cache::new(self.settings.cache_size, STATIC_CACHE_ENTRIES));
+        Arc::make_mut(&mut self.settings)
+    }
+
+    /// Serves this file of a directory, such as `index.html`, for the directory itself. Without its
+    /// final slash a directory is redirected to itself with one. None by default.
+    #[must_use]
+    pub fn default_filename(mut self, name: impl Into<String>) -> Self {
+        self.edit().default_filename = Some(name.into());
+        self
+    }
+
+    /// Serves names with a leading dot too. Off by default: `.git` and `.env` are nobody's business.
+    #[must_use]
+    pub fn hidden(mut self, hidden: bool) -> Self {
+        self.edit().hidden = hidden;
+        self
+    }
+
+    /// Serves `app.js.br` or `app.js.gz` in place of `app.js` to clients that accept the coding, unless
+    /// it is older than `app.js`. Off by default.
+    #[must_use]
+    pub fn precompressed(mut self, precompressed: bool) -> Self {
+        self.edit().precompressed = precompressed;
+        self
+    }
+
+    /// Sends this `Cache-Control` with files that were asked for without a version. None by default:
+    /// browsers guess.
+    #[must_use]
+    pub fn cache_control(mut self, value: HeaderValue) -> Self {
+        self.edit().cache_control = Some(value);
+        self
+    }
+
+    /// Sets what [`static_url`](Self::static_url) puts before the path; `/static/` by default.
+    #[must_use]
+    pub fn url_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.edit().url_prefix = prefix.into();
+        self
+    }
+
+    /// Sets the memory for files, in bytes; 0 keeps none. [`STATIC_CACHE_SIZE`] by default.
+    #[must_use]
+    pub fn cache_size(mut self, bytes: u64) -> Self {
+        Arc::make_mut(&mut self.settings).cache_size = bytes;
+        self.edit();
+        self
+    }
+
+    /// Sets how long a file in memory is trusted; zero looks at the disk for every request.
+    /// [`STATIC_CHECK_INTERVAL`] by default.
+    #[must_use]
+    pub fn check_interval(mut self, interval: Duration) -> Self {
+        self.edit().check_interval = interval;
+        self
+    }
+
+    /// Returns the directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.settings.root
+    }
+
+    /// Looks whether the directory is there, for a check when the server starts. Blocks the thread.
+    ///
+    /// # Errors
+    /// Those of the file system; `NotADirectory` when it is something else.
+    pub fn check(&self) -> io::Result<()> {
+        std::fs::read_dir(&self.settings.root).map(|_| ())
+    }
+
+    /// Answers a request. Errors have a short text as their body.
+    ///
+    /// `path` is what follows the prefix of the route in the path of the request, **still
+    /// percent-encoded**; it is decoded here, once. `uri` gives the query with the version, and tells
+    /// whether the path ends with a slash.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: a look at the disk that has begun ends on its own.
+    pub async fn serve(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Response<Body> {
+        match self.try_serve(method, uri, path, headers).await {
+            Ok(response) => response,
+            Err(error) => {
+                error.log(path);
+                error.response()
+            }
+        }
+    }
+
+    /// Answers a request, and leaves the page for an error to the caller.
+    ///
+    /// 304, 412 and 416 are answers, not errors. The arguments are those of
+    /// [`serve`](Self::serve).
+    ///
+    /// # Errors
+    /// [`StaticError`], with the status to answer.
+    pub async fn try_serve(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Response<Body>, StaticError> {
+        if *method != Method::GET && *method != Method::HEAD {
+            return Err(StaticError::MethodNotAllowed);
+        }
+        let mut name = path::normalize(path, self.settings.hidden)?;
+        let slash = uri.path().ends_with('/');
+        if slash && let Some(default) = &self.settings.default_filename {
+            let separator = if name.is_empty() { "" } else { "/" };
+            name = format!("{name}{separator}{default}").into();
+        } else if slash {
+            // A file is not a directory.
+            return match self.find(&name).await? {
+                Target::Directory => Err(StaticError::Forbidden),
+                Target::File(_) => Err(StaticError::NotFound),
+            };
+        }
+        // A large file that changed since it was looked at is looked at once more.
+        for _ in 0..2 {
+            let entry = match self.find(&name).await? {
+                Target::File(entry) => entry,
+                Target::Directory if slash || self.settings.default_filename.is_none() => {
+                    return Err(StaticError::Forbidden);
+                }
+                Target::Directory => return respond::add_slash(uri),
+            };
+            if let Some(response) = self.respond(method, uri, headers, &entry).await? {
+                return Ok(response);
+            }
+        }
+        let changing = io::Error::other("file keeps changing");
+        Err(StaticError::Busy(changing))
+    }
+
+    /// Returns the address of a file with its version, `/static/app.js?v=…`, to be put into pages.
+    ///
+    /// The path is that of the file below the root, not encoded. A file that is missing has no
+    /// version. The first time, and then at most once a second, this looks at the disk on the
+    /// caller's thread, and may read up to [`MAX_CACHED_FILE`] bytes.
+    #[must_use]
+    pub fn static_url(&self, path: &str) -> String {
+        let path = path.trim_start_matches('/');
+        let prefix = &self.settings.url_prefix;
+        let encoded = utf8_percent_encode(path, PATH);
+        match self.version(path) {
+            Some(version) => format!("{prefix}{encoded}?v={version}"),
+            None => format!("{prefix}{encoded}"),
+        }
+    }
+
+    /// Returns the version of a file: the text of its `ETag`. Looks at the disk as
+    /// [`static_url`](Self::static_url) does.
+    #[must_use]
+    pub fn version(&self, path: &str) -> Option<String> {
+        let encoded = utf8_percent_encode(path, PATH).to_string();
+        let name = path::normalize(&encoded, self.settings.hidden).ok()?;
+        let interval = self.settings.check_interval;
+        let entry = match self.cache.get(&name, interval) {
+            Cached::Fresh(entry) => entry,
+            Cached::Stale(entry) => self.load(&name, Some(entry)).ok()?.into_file()?,
+            Cached::Unknown => self.load(&name, None).ok()?.into_file()?,
+        };
+        Some(entry.identity.etag.tag().to_owned())
+    }
+
+    async fn find(&self, name: &str) -> Result<Target, StaticError> {
+        let known = match self.cache.get(name, self.settings.check_interval) {
+            Cached::Fresh(entry) => return Ok(Target::File(entry)),
+            Cached::Stale(entry) => Some(entry),
+            Cached::Unknown => None,
+        };
+        let this = self.clone();
+        let name = name.to_owned();
+        blocking(move || this.load(&name, known)).await
+    }
+
+    /// Looks at the disk and remembers what is there. Blocks.
+    fn load(&self, name: &str, known: Option<Arc<Entry>>) -> Result<Target, StaticError> {
+        if let Some(entry) = known
+            && entry.is_current(&self.settings.root)
+        {
+            return Ok(Target::File(entry));
+        }
+        let target = self.settings.load(name);
+        match &target {
+            Ok(Target::File(entry)) => self.cache.insert(entry),
+            Ok(Target::Directory) | Err(_) => self.cache.remove(name),
+        }
+        target
+    }
+}
+
+/// Runs what blocks on a thread for it.
+async fn blocking<T, F>(work: F) -> Result<T, StaticError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, StaticError> + Send + 'static,
+{
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(StaticError::Busy(io::Error::other(error))))
+}
+
+impl<B> tower_service::Service<Request<B>> for StaticFiles {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let this = self.clone();
+        let (parts, _) = request.into_parts();
+        Box::pin(async move {
+            let path = parts.uri.path().trim_start_matches('/');
+            Ok(this
+                .serve(&parts.method, &parts.uri, path, &parts.headers)
+                .await)
+        })
+    }
+}
+
+impl fmt::Debug for StaticFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: &Settings = &self.settings;
+        f.debug_tuple("StaticFiles").field(settings).finish()
+    }
+}
