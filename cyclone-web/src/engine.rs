@@ -162,9 +162,10 @@ pub(crate) async fn serve<S: HttpService>(
                 stream,
                 refusal,
                 linger,
+                error,
             } => {
                 close::close(stream, refusal, linger).await;
-                return Ok(());
+                return error.map_or(Ok(()), Err);
             }
             End::Dead(error) => return Err(error),
         }

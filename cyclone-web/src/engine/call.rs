@@ -81,6 +81,9 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
     fn call(&self, request: Request<Incoming>) -> Call<S::Future> {
         let ticket = Ticket::new(Arc::clone(&self.connection), self.http2);
         let headless = request.method() == Method::HEAD;
+        if request.version() == Version::HTTP_10 {
+            self.connection.wire().close_delimited.set();
+        }
         Call {
             state: match self.start(request) {
                 Ok(future) => State::Running { future },

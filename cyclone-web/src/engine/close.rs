@@ -39,6 +39,9 @@ pub(crate) async fn close(mut stream: Stream, refusal: Option<Refusal>, linger: 
 
 async fn finish_writing(stream: &mut Stream, refusal: Option<Refusal>) -> io::Result<()> {
     std::future::poll_fn(|cx| stream.poll_send(cx)).await?;
+    if stream.is_reset() {
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     let connection = stream.connection_mut();
     if let Some(refusal) = refusal {
         connection.write_all(&refusal::bytes(refusal)).await?;

@@ -46,6 +46,8 @@ pub(crate) enum End {
         refusal: Option<Refusal>,
         /// The client may still be sending.
         linger: bool,
+        /// What broke the connection, if something did.
+        error: Option<io::Error>,
     },
     /// The connection is dead, or has to be.
     Dead(io::Error),
@@ -204,36 +206,38 @@ impl<S: HttpService> Driver<'_, S> {
         let Some(parts) = self.connection.into_parts() else {
             return End::Upgraded;
         };
-        let stream = parts.io.into_inner();
+        let mut stream = parts.io.into_inner();
         // A request that was not read to its end: the client may be sending the rest of it.
         let unfinished = !wire.eof.is_set() && wire.upload() != Upload::None;
-        let close = |stream, refusal: Option<Refusal>, linger| End::Close {
+        let close = |stream, refusal: Option<Refusal>, linger, error| End::Close {
             stream,
             refusal,
             linger: linger && !wire.eof.is_set(),
+            error,
         };
         match stop {
             Stop::Cut => End::Dead(io::ErrorKind::ConnectionAborted.into()),
-            Stop::Finished => close(stream, None, unfinished),
+            Stop::Finished => close(stream, None, unfinished, None),
             Stop::Failed(error) => {
                 let refused = StatusCode::from_u16(wire.refused.load(Ordering::Acquire)).ok();
-                match refused {
-                    Some(status) => close(
-                        stream,
-                        Some(refusal::of_head(status, &parts.read_buf)),
-                        true,
-                    ),
-                    None if error.is_parse() => close(stream, None, true),
-                    None => End::Dead(io::Error::other(error)),
+                let refusal = refused.map(|status| refusal::of_head(status, &parts.read_buf));
+                if refusal.is_some() || error.is_parse() {
+                    return close(stream, refusal, true, None);
                 }
+                if wire.close_delimited.is_set() {
+                    // Without a reset the client would take what it has for the whole response.
+                    stream.reset();
+                }
+                // Answers to earlier requests may still wait to be written.
+                close(stream, None, false, Some(io::Error::other(error)))
             }
             Stop::Due(Due::Rest) => End::Rest {
                 stream,
                 ahead: parts.read_buf,
                 since,
             },
-            Stop::Due(Due::Head) => close(stream, Some(refusal::LATE_HEAD), false),
-            Stop::Due(Due::Close) => close(stream, None, unfinished),
+            Stop::Due(Due::Head) => close(stream, Some(refusal::LATE_HEAD), false, None),
+            Stop::Due(Due::Close) => close(stream, None, unfinished, None),
             Stop::Due(_) => End::Dead(io::ErrorKind::TimedOut.into()),
         }
     }

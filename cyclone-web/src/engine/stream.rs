@@ -41,6 +41,7 @@ pub(crate) struct Stream {
     sent: usize,
     /// `waiting` has grown since the last flush.
     grown: bool,
+    is_reset: bool,
 }
 
 impl Stream {
@@ -54,6 +55,7 @@ impl Stream {
             waiting: Vec::new(),
             sent: 0,
             grown: false,
+            is_reset: false,
         }
     }
 
@@ -74,6 +76,20 @@ impl Stream {
     /// The connection alone, for reading and writing past all of this. What waits to be written is lost.
     pub(crate) fn connection_mut(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    /// Has the connection end with a reset rather than properly.
+    pub(crate) fn reset(&mut self) {
+        self.is_reset = true;
+        if let Some(tcp) = self.connection.transport().as_tcp() {
+            // The connection is broken already; that it looks whole to the client is the worst that happens.
+            let _ = tcp.set_zero_linger();
+        }
+    }
+
+    /// Whether the connection ends with a reset, as soon as it is dropped.
+    pub(crate) fn is_reset(&self) -> bool {
+        self.is_reset
     }
 
     fn wire(&self) -> &Wire {
@@ -163,11 +179,11 @@ impl Stream {
             && !wire.upgraded.is_set()
     }
 
-    /// Keeps `length` bytes for later when that is worth it.
+    /// Keeps `length` bytes for later when that is worth it, or when others wait already.
     fn defer(&mut self, length: usize, parts: &[IoSlice<'_>]) -> bool {
         if length > DEFERRED_ANSWER_BYTES
             || self.waiting.len() + length > DEFERRED_BYTES
-            || !self.may_defer()
+            || (self.waiting.is_empty() && !self.may_defer())
         {
             return false;
         }
@@ -222,7 +238,10 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.check_cut()?;
-        ready!(this.poll_send(cx))?;
+        // Between two requests hyper may not come back for long. Within one it flushes before it rests.
+        if this.wire().answer() == Answer::None {
+            ready!(this.poll_send(cx))?;
+        }
         if !this.ahead.is_empty() {
             // They were taken note of when they were read first.
             let count = this.ahead.len().min(buf.remaining());

@@ -66,6 +66,8 @@ pub(crate) struct Wire {
     pub(crate) upgraded: Flag,
     /// The connection must not be used any more.
     pub(crate) cut: Flag,
+    /// Only the end of the connection tells the client where the current response ends, if it has no length.
+    pub(crate) close_delimited: Flag,
     /// The byte stream has been dropped.
     pub(crate) gone: Flag,
     /// A signal or the timer wants the connection's task to look.

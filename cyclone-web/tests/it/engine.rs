@@ -14,7 +14,11 @@ use tokio::task::JoinHandle;
 
 mod body;
 mod framing;
+mod head;
+mod keep_alive;
+mod socket;
 mod time;
+mod upgrade;
 
 /// A client's end of a connection, and the task that serves the other end.
 pub(crate) struct Client {

@@ -189,3 +189,22 @@ async fn a_refused_request_is_refused_at_every_split() {
         assert_eq!(client.answer().await.status, 400, "split at {split}");
     }
 }
+
+/// What was right before is answered before what is wrong.
+#[tokio::test]
+async fn a_malformed_pipelined_request_does_not_hide_earlier_answers() {
+    for wrong in [
+        "GET / HTTP/1.1\r\n\r\n",
+        "\0\0\0\r\n\r\n",
+        "GET / HTTP/7.7\r\n\r\n",
+    ] {
+        let mut client = serve(Limits::default(), mirror);
+        let right = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\nGET /2 HTTP/1.1\r\nhost: a\r\n\r\n";
+        client.send(format!("{right}{wrong}")).await;
+        assert_eq!(client.answer().await.body, "GET /1 ");
+        assert_eq!(client.answer().await.body, "GET /2 ");
+        assert!(matches!(client.answer().await.status, 400 | 505));
+        client.finish().await;
+        assert!(client.is_closed().await);
+    }
+}

@@ -1,0 +1,134 @@
+//! The limits of a request head: just under, at and just over.
+
+use cyclone_web::Limits;
+
+use super::{GET, hello, serve};
+
+/// Sends `request` and expects `status`.
+async fn expect(limits: Limits, request: String, status: u16) {
+    let mut client = serve(limits, hello);
+    let length = request.len();
+    client.send(request).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, status, "{length} bytes");
+    if status == 200 {
+        assert_eq!(client.exchange(GET).await.status, 200);
+    } else {
+        assert!(answer.closes());
+        client.finish().await;
+        assert!(client.is_closed().await);
+    }
+}
+
+/// A request of exactly `size` bytes, in header fields of at most 8000 bytes.
+fn sized(size: usize) -> String {
+    let mut head = "GET / HTTP/1.1\r\nhost: a\r\n".to_owned();
+    while size - head.len() - 2 > 8000 {
+        head.push_str(&format!("x: {}\r\n", "y".repeat(7000)));
+    }
+    let rest = size - head.len() - 2 - "x: \r\n".len();
+    head.push_str(&format!("x: {}\r\n\r\n", "y".repeat(rest)));
+    assert_eq!(head.len(), size);
+    head
+}
+
+#[tokio::test]
+async fn header_section() {
+    const DEFAULT: usize = 64 * 1024;
+    for (size, status) in [
+        (DEFAULT - 1, 200),
+        (DEFAULT, 200),
+        (DEFAULT + 1, 431),
+        (2 * DEFAULT, 431),
+    ] {
+        expect(Limits::default(), sized(size), status).await;
+    }
+    for (size, status) in [(999, 200), (1000, 200), (1001, 431)] {
+        expect(Limits::new().header_section(1000), sized(size), status).await;
+    }
+    const MORE: usize = 256 * 1024;
+    for (size, status) in [(MORE - 1, 200), (MORE, 200), (MORE + 1, 431)] {
+        expect(Limits::new().header_section(MORE), sized(size), status).await;
+    }
+}
+
+/// A head that never ends costs no more memory than the limit.
+#[tokio::test]
+async fn an_endless_header_section_is_refused_at_the_limit() {
+    let mut client = serve(Limits::default(), hello);
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n").await;
+    let line = format!("x: {}\r\n", "y".repeat(1017));
+    for _ in 0..65 {
+        client.send(&line).await;
+    }
+    assert_eq!(client.answer().await.status, 431);
+}
+
+fn with_fields(count: usize) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nhost: a\r\n{}\r\n",
+        "x: y\r\n".repeat(count - 1)
+    )
+}
+
+#[tokio::test]
+async fn header_count() {
+    for (count, status) in [(99, 200), (100, 200), (101, 431)] {
+        expect(Limits::default(), with_fields(count), status).await;
+    }
+    for (count, status) in [(2, 200), (3, 200), (4, 431)] {
+        expect(Limits::new().header_count(3), with_fields(count), status).await;
+    }
+    for (count, status) in [(199, 200), (200, 200), (201, 431)] {
+        expect(Limits::new().header_count(200), with_fields(count), status).await;
+    }
+}
+
+fn with_line(length: usize) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
+        "y".repeat(length - 1)
+    )
+}
+
+#[tokio::test]
+async fn header_line() {
+    for (length, status) in [(16 * 1024 - 1, 200), (16 * 1024, 200), (16 * 1024 + 1, 431)] {
+        expect(Limits::default(), with_line(length), status).await;
+    }
+    for (length, status) in [(9, 200), (10, 200), (11, 431)] {
+        expect(Limits::new().header_line(10), with_line(length), status).await;
+    }
+}
+
+/// A request line of `length` bytes.
+fn with_target(length: usize) -> String {
+    let target = "y".repeat(length - "GET / HTTP/1.1".len());
+    format!("GET /{target} HTTP/1.1\r\nhost: a\r\n\r\n")
+}
+
+#[tokio::test]
+async fn request_line() {
+    for (length, status) in [
+        (8000, 200),
+        (16 * 1024 - 1, 200),
+        (16 * 1024, 200),
+        (16 * 1024 + 1, 414),
+        (60 * 1024, 414),
+    ] {
+        expect(Limits::default(), with_target(length), status).await;
+    }
+    for (length, status) in [(99, 200), (100, 200), (101, 414)] {
+        expect(Limits::new().request_line(100), with_target(length), status).await;
+    }
+    // The authority of the absolute form counts.
+    let request = "GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n";
+    for (limit, status) in [(23, 200), (22, 200), (21, 414)] {
+        expect(
+            Limits::new().request_line(limit),
+            request.to_owned(),
+            status,
+        )
+        .await;
+    }
+}
