@@ -14,6 +14,7 @@ mod origin;
 mod tests;
 
 pub use error::{HandshakeError, HandshakeErrorKind};
+pub use lists::MAX_SUBPROTOCOLS;
 pub use origin::same_origin;
 
 use error::HandshakeErrorKind as Kind;

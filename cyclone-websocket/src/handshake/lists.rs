@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use super::error::{HandshakeError, HandshakeErrorKind as Kind};
 
 /// The most subprotocols that one request may offer.
-const MAX_SUBPROTOCOLS: usize = 64;
+pub const MAX_SUBPROTOCOLS: usize = 64;
 
 /// Whether one of the header's list elements is `token`, without regard to case.
 pub(super) fn contains(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {

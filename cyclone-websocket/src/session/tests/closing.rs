@@ -49,7 +49,7 @@ async fn the_application_closes_after_what_is_queued() {
     // The first close stands.
     bench.sender.close(4000, "").unwrap();
     bench.expect(0x81, "first").await;
-    bench.expect(0x82, [7; 70_000]).await;
+    bench.expect(0x82, vec![7; 70_000]).await;
     bench.expect(0x88, body(1000, "done")).await;
     bench.send(text("crossing")).await;
     bench.send(close(1000, "")).await;
