@@ -211,10 +211,11 @@ impl Server {
         })
     }
 
-    /// Runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and reports.
+    /// Starts, runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and
+    /// reports. A second signal cuts at once.
     ///
-    /// A second signal cuts at once. The handlers stay when this has ended: later signals of the two kinds do
-    /// nothing, so the caller should exit.
+    /// The handlers are installed before anything else, so that no signal is missed; the rest is
+    /// [`RunningServer::until_signal`].
     ///
     /// # Errors
     /// As [`start`](Self::start); also when the signal handlers cannot be installed.
@@ -222,14 +223,25 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future cuts every connection.
     pub async fn run(self) -> Result<ShutdownReport, ServerError> {
+        self.run_with(|_server| {}).await
+    }
+
+    /// Like [`run`](Self::run); `started` is called once with the running server, to print its addresses for
+    /// instance.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    pub async fn run_with(
+        self,
+        started: impl FnOnce(&RunningServer),
+    ) -> Result<ShutdownReport, ServerError> {
         let signals = signal::Signals::install().map_err(ServerError::signals)?;
         let server = self.start().await?;
-        let handle = server.handle().clone();
-        let mut ended = pin!(server.wait());
-        tokio::select! {
-            report = &mut ended => Ok(report),
-            () = signals.shut_down(handle) => Ok(ended.await),
-        }
+        started(&server);
+        Ok(server.until(signals).await)
     }
 }
 
@@ -298,6 +310,31 @@ impl RunningServer {
     /// Begins the shutdown; [`wait`](Self::wait) tells how it went.
     pub fn shutdown(&self) {
         self.handle.shutdown();
+    }
+
+    /// Runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and reports: what
+    /// [`Server::run`] does after the start.
+    ///
+    /// A second signal cuts at once. The handlers stay when this has ended: later signals of the two kinds do
+    /// nothing, so the caller should exit.
+    ///
+    /// # Errors
+    /// When the signal handlers cannot be installed; the server is dropped then.
+    ///
+    /// # Cancel safety
+    /// As for [`wait`](Self::wait).
+    pub async fn until_signal(self) -> Result<ShutdownReport, ServerError> {
+        let signals = signal::Signals::install().map_err(ServerError::signals)?;
+        Ok(self.until(signals).await)
+    }
+
+    async fn until(self, signals: signal::Signals) -> ShutdownReport {
+        let handle = self.handle.clone();
+        let mut ended = pin!(self.wait());
+        tokio::select! {
+            report = &mut ended => report,
+            () = signals.shut_down(handle) => ended.await,
+        }
     }
 
     /// Waits until the server has ended.

@@ -19,12 +19,14 @@ use crate::handler::{DynHandler, RequestHandler};
 use crate::limits::Limits;
 use crate::mount::{Mount, MountedService};
 use crate::refusal::{MethodNotAllowed, NotFound};
-use crate::request_log;
+use crate::request_log::log_request;
 use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
+use crate::static_files::StaticFiles;
 use crate::stream::{Exchange, Pipe};
 #[cfg(feature = "templates")]
 use crate::templates::Templates;
 
+mod files;
 mod foreign;
 
 /// What every request of an application shares.
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) log_request: Arc<dyn Fn(&RequestContext, &Finish) + Send + Sync>,
     #[cfg(feature = "templates")]
     pub(crate) templates: Option<Templates>,
+    /// The first that were routed: those whose URLs `static_url` makes.
+    pub(crate) static_files: Option<StaticFiles>,
     requirements: Vec<Requirement>,
     limits: Arc<Limits>,
 }
@@ -85,9 +89,10 @@ impl Application {
                 names: Names::default(),
                 not_found: Arc::new(NotFound),
                 debug: false,
-                log_request: Arc::new(request_log::write),
+                log_request: Arc::new(log_request),
                 #[cfg(feature = "templates")]
                 templates: None,
+                static_files: None,
                 requirements: Vec::new(),
                 limits: Arc::new(Limits::default()),
             }),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use cyclone_core::{Context, Peer, Resources, Session};
@@ -42,7 +42,9 @@ mod stream;
 /// It is a [`Context`], so drivers add their methods to it: `cx.sqlite()`.
 pub struct RequestContext {
     parts: Parts,
-    body: Body,
+    /// Bodies are not `Sync`, and a handler that lends its context across an await needs it to be. Never
+    /// locked: whoever reads the body has the context to himself.
+    body: Mutex<Body>,
     /// The whole body once it was read.
     body_bytes: Option<Bytes>,
     parameters: PathParameters,
@@ -69,7 +71,7 @@ impl RequestContext {
         let (parts, body) = request.into_parts();
         Box::new(Self {
             parts,
-            body,
+            body: Mutex::new(body),
             body_bytes: None,
             parameters,
             query_arguments: OnceLock::new(),
@@ -176,6 +178,20 @@ impl RequestContext {
             .map_err(|problem| Error::internal(problem.to_string()))
     }
 
+    /// The URL of a static file with its version, which lets browsers keep it for a year; `path` is below the
+    /// directory of [`Application::static_files`](crate::Application::static_files).
+    ///
+    /// The file is read when it is first asked for, which blocks the thread shortly.
+    ///
+    /// # Errors
+    /// A 500 when the application has no static files.
+    pub fn static_url(&self, path: &str) -> Result<String> {
+        match &self.app.static_files {
+            Some(files) => Ok(files.static_url(path)),
+            None => Err(Error::internal("the application has no static files")),
+        }
+    }
+
     /// The request with its parts and its body taken out, for libraries that want one. The context keeps
     /// method, target, version and headers, not the extensions.
     ///
@@ -199,6 +215,10 @@ impl RequestContext {
         let mut request = self.take_request();
         *request.headers_mut() = headers;
         request
+    }
+
+    fn body_mut(&mut self) -> &mut Body {
+        self.body.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn app(&self) -> &Shared {

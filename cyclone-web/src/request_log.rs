@@ -9,7 +9,9 @@ use crate::finish::{Ending, Finish};
 
 /// Logs `200 GET /path (127.0.0.1) 1.23ms` under the target `cyclone::access`, as Tornado does: 5xx as an error, 4xx as
 /// a warning, the rest as information. A response that did not reach its client whole says so.
-pub(crate) fn write(cx: &RequestContext, finish: &Finish) {
+///
+/// It is what applications do unless they set a function of their own, which may call this one.
+pub fn log_request(cx: &RequestContext, finish: &Finish) {
     let status = finish.status;
     let line = Line { cx, finish };
     if status.is_server_error() {
@@ -34,7 +36,7 @@ impl fmt::Display for Line<'_> {
             "{} {} {} ({}) {:.2}ms",
             finish.status.as_u16(),
             cx.method(),
-            cx.uri(),
+            Target(cx),
             Ip(cx),
             finish.elapsed.as_secs_f64() * 1000.0,
         )?;
@@ -42,6 +44,18 @@ impl fmt::Display for Line<'_> {
             Ending::Complete => Ok(()),
             Ending::Disconnected => f.write_str(" client disconnected"),
             Ending::Aborted => f.write_str(" aborted"),
+        }
+    }
+}
+
+/// Path and query, whatever form the request target had.
+struct Target<'a>(&'a RequestContext);
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.uri().path_and_query() {
+            Some(target) => f.write_str(target.as_str()),
+            None => self.0.uri().fmt(f),
         }
     }
 }

@@ -21,7 +21,12 @@ impl RequestHandler for StaticRoute {
     async fn prepare(&self, cx: &mut RequestContext) -> Result<Option<Response>> {
         let response = self
             .files
-            .serve(cx.method(), cx.raw_path_argument("path"), cx.uri().query(), cx.headers())
+            .serve(
+                cx.method(),
+                cx.uri(),
+                cx.raw_path_argument("path"),
+                cx.headers(),
+            )
             .await;
         Ok(Some(response.into()))
     }

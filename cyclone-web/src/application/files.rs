@@ -18,11 +18,15 @@ impl Application {
         self.static_files_with(prefix, StaticFiles::new(directory.into()))
     }
 
-    /// Serves static files with options of their own.
+    /// Serves static files with options of their own. Its `url_prefix` becomes the prefix.
     pub fn static_files_with(self, prefix: &str, files: StaticFiles) -> Self {
         let prefix = prefix.trim_end_matches('/');
+        let files = files.url_prefix(format!("{prefix}/"));
+        let mut this = self;
+        let first = &mut this.edit().static_files;
+        first.get_or_insert_with(|| files.clone());
         let route: Arc<dyn DynHandler> = Arc::new(StaticRoute::new(files));
-        self.add(url(format!("{prefix}/")), None, Arc::clone(&route))
+        this.add(url(format!("{prefix}/")), None, Arc::clone(&route))
             .add(url(format!("{prefix}/{{*path}}")), None, route)
     }
 }

@@ -145,7 +145,7 @@ impl RequestContext {
             return Ok(bytes.clone());
         }
         self.check_declared_body()?;
-        let bytes = collect(&mut self.body).await?;
+        let bytes = collect(self.body_mut()).await?;
         self.body_bytes = Some(bytes.clone());
         Ok(bytes)
     }
@@ -154,13 +154,13 @@ impl RequestContext {
     pub fn take_body(&mut self) -> Body {
         match self.body_bytes.take() {
             Some(bytes) => bytes.into(),
-            None => std::mem::take(&mut self.body),
+            None => std::mem::take(self.body_mut()),
         }
     }
 
     /// Sets the most bytes that the request body may have; the route's limit unless called.
     pub fn set_body_limit(&mut self, bytes: u64) {
-        self.body.set_limit(bytes);
+        self.body_mut().set_limit(bytes);
     }
 
     /// The cookie called `name`; the first when there are several.
@@ -176,8 +176,8 @@ impl RequestContext {
     }
 
     /// Refuses a body that declares more than the limit before any of it is read.
-    pub(crate) fn check_declared_body(&self) -> Result<()> {
-        Ok(self.body.check_declared()?)
+    pub(crate) fn check_declared_body(&mut self) -> Result<()> {
+        Ok(self.body_mut().check_declared()?)
     }
 
     /// Reads the body if it is an urlencoded form.
