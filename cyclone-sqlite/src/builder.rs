@@ -107,6 +107,7 @@ type Setup = dyn Fn(&Connection) -> rusqlite::Result<()> + Send + Sync;
 pub struct SqliteBuilder {
     pub(crate) place: Place,
     pub(crate) readers: usize,
+    pub(crate) inline_readers: usize,
     pub(crate) read_queue: usize,
     pub(crate) write_queue: usize,
     pub(crate) busy_timeout: Duration,
@@ -152,6 +153,7 @@ impl SqliteBuilder {
             readers: available_parallelism()
                 .map_or(1, usize::from)
                 .min(DEFAULT_MAX_READERS),
+            inline_readers: 0,
             read_queue: DEFAULT_READ_QUEUE,
             write_queue: DEFAULT_WRITE_QUEUE,
             busy_timeout: DEFAULT_BUSY_TIMEOUT,
@@ -173,6 +175,14 @@ impl SqliteBuilder {
     /// Sets the number of reader threads, each with a connection; 0 counts as 1.
     pub fn readers(mut self, readers: usize) -> Self {
         self.readers = readers.max(1);
+        self
+    }
+
+    /// Sets how many connections are kept for [`Sqlite::read_inline`]; by default none.
+    ///
+    /// As many as there are threads of the runtime are enough. They have no effect in memory.
+    pub fn inline_readers(mut self, connections: usize) -> Self {
+        self.inline_readers = connections;
         self
     }
 

@@ -5,19 +5,19 @@ use std::future::Future;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cyclone_core::HealthWatch;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::builder::SqliteBuilder;
-use crate::connect::Opener;
+use crate::call::Call;
+use crate::connect::{Opener, Role};
 use crate::error::Error;
-use crate::job::{Envelope, Job, Mode, Once, Repeatable, Ticket};
-use crate::queue::Refused;
+use crate::job::Mode;
 use crate::shared::{Shared, Stage};
-use crate::statistics::{Statistics, count};
+use crate::statistics::Statistics;
 use crate::worker::Worker;
 
 /// A SQLite database: one thread that writes, some that read, and this handle, which is cheap to clone.
@@ -41,8 +41,8 @@ pub struct Sqlite {
 }
 
 /// Closes the database when the last handle and the last call are gone.
-struct Owner {
-    shared: Arc<Shared>,
+pub(crate) struct Owner {
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Drop for Owner {
@@ -77,6 +77,7 @@ impl Sqlite {
     pub(crate) async fn start(settings: SqliteBuilder) -> Result<Self, Error> {
         let time_limit = settings.time_limit;
         let readers = settings.readers;
+        let inline_readers = settings.inline_readers;
         let opener = Opener::new(settings)?;
         let has_readers = !opener.is_memory();
         let shared = Arc::new(Shared::new(opener)?);
@@ -93,6 +94,11 @@ impl Sqlite {
             for number in 0..readers {
                 let worker = Worker::reader(Arc::clone(&shared), number);
                 spawn(format!("sqlite-reader-{number}"), worker).await?;
+            }
+        }
+        if has_readers {
+            for _ in 0..inline_readers {
+                shared.inline.add(shared.opener.open(Role::Reader)?);
             }
         }
         shared.opened();
@@ -287,36 +293,25 @@ impl Sqlite {
         T: Send + 'static,
         E: Into<Error>,
     {
-        let call = self.call(mode, sql);
-        let work = move |connection: &Connection| work(connection).map_err(Into::into);
-        async move {
-            let (reply, answer) = oneshot::channel();
-            call.submit(Box::new(Once::new(work, reply)), answer).await
-        }
+        self.call(mode, sql).once(work)
     }
 
     #[track_caller]
     pub(crate) fn repeatable<T, E, F>(
         &self,
         sql: Option<Arc<str>>,
-        mut work: F,
+        work: F,
     ) -> impl Future<Output = Result<T, Error>> + Send + use<T, E, F>
     where
         F: FnMut(&Connection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: Into<Error>,
     {
-        let call = self.call(Mode::Grouped, sql);
-        let work = move |connection: &Connection| work(connection).map_err(Into::into);
-        async move {
-            let (reply, answer) = oneshot::channel();
-            call.submit(Box::new(Repeatable::new(work, reply)), answer)
-                .await
-        }
+        self.call(Mode::Grouped, sql).repeatable(work)
     }
 
     #[track_caller]
-    fn call(&self, mode: Mode, sql: Option<Arc<str>>) -> Call {
+    pub(crate) fn call(&self, mode: Mode, sql: Option<Arc<str>>) -> Call {
         Call {
             owner: Arc::clone(&self.owner),
             mode,
@@ -347,81 +342,4 @@ async fn spawn(name: String, worker: Worker) -> Result<(), Error> {
             source: None,
         })?;
     answer.await.unwrap_or(Err(Error::Unavailable))
-}
-
-/// A call that has not been sent yet.
-struct Call {
-    owner: Arc<Owner>,
-    mode: Mode,
-    limit: Option<Duration>,
-    origin: &'static Location<'static>,
-    sql: Option<Arc<str>>,
-}
-
-impl Call {
-    async fn submit<T>(
-        self,
-        job: Box<dyn Job>,
-        answer: oneshot::Receiver<Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let shared = &self.owner.shared;
-        let queue = shared.queue(self.mode);
-        let ticket = Arc::new(Ticket::new());
-        let envelope = Envelope {
-            job,
-            ticket: Arc::clone(&ticket),
-            mode: self.mode,
-            limit: self.limit,
-            origin: self.origin,
-            sql: self.sql,
-            queued: Instant::now(),
-        };
-        if let Err((_envelope, refused)) = queue.push(envelope) {
-            return Err(match refused {
-                Refused::Closed => Error::Closed,
-                Refused::Unavailable => Error::Unavailable,
-                Refused::Full => {
-                    count(&shared.counters.refused);
-                    Error::QueueFull {
-                        limit: queue.limit(),
-                    }
-                }
-            });
-        }
-        let mut guard = CancelOnDrop {
-            shared,
-            mode: self.mode,
-            ticket: Some(&ticket),
-        };
-        let answer = answer.await;
-        guard.ticket = None;
-        answer.unwrap_or_else(|_| Err(lost(self.mode, &ticket)))
-    }
-}
-
-/// The error of a job whose worker was lost with it.
-fn lost(mode: Mode, ticket: &Ticket) -> Error {
-    match mode {
-        _ if !ticket.has_begun() => Error::Unavailable,
-        Mode::Read | Mode::Snapshot => Error::Interrupted,
-        Mode::Write | Mode::Grouped | Mode::Unmanaged => Error::OutcomeUnknown(None),
-    }
-}
-
-/// Cancels the job when the caller's future is dropped before the answer.
-struct CancelOnDrop<'a> {
-    shared: &'a Shared,
-    mode: Mode,
-    ticket: Option<&'a Arc<Ticket>>,
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take()
-            && ticket.cancel()
-        {
-            count(&self.shared.counters.cancelled);
-            self.shared.queue(self.mode).remove(ticket);
-        }
-    }
 }

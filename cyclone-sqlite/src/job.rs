@@ -266,7 +266,8 @@ where
     }
 }
 
-fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+/// Runs a closure and makes an error of its panic.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         Err(Error::Panicked {
             message: panic_message(&*payload),
@@ -288,8 +289,13 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
 fn ran<T>(outcome: &Result<T, Error>) -> Ran {
     Ran {
         succeeded: outcome.is_ok(),
-        broken: matches!(outcome, Err(Error::Database(error)) if is_broken(error)),
+        broken: is_fault(outcome),
     }
+}
+
+/// Whether the error may be the connection's fault.
+pub(crate) fn is_fault<T>(outcome: &Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::Database(error)) if is_broken(error))
 }
 
 fn answer<T>(reply: Reply<T>, outcome: Option<Result<T, Error>>, error: Option<Error>) {

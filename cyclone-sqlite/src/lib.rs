@@ -2,10 +2,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
+mod call;
 mod connect;
 mod context;
 mod error;
 mod handle;
+mod inline;
 mod job;
 mod lock;
 mod log;

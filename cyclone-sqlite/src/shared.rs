@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use crate::connect::Opener;
 use crate::error::Error;
-use crate::job::{Envelope, Mode, Stop};
+use crate::inline::InlineReaders;
+use crate::job::{Envelope, Mode, Stop, Ticket};
 use crate::lock::lock;
 use crate::queue::Queue;
 use crate::scope::{self, Entered, Surroundings};
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) opener: Opener,
     pub(crate) write: Queue,
     read: Option<Queue>,
+    pub(crate) inline: InlineReaders,
     pub(crate) counters: Counters,
     surroundings: Surroundings,
     readers: Mutex<usize>,
@@ -66,6 +68,7 @@ impl Shared {
                 busy_waits: Arc::clone(&counters.busy_waits),
             },
             counters,
+            inline: InlineReaders::default(),
             readers: Mutex::new(0),
             reader_left: Condvar::new(),
             stage: watch::Sender::new(Stage::Open),
@@ -93,9 +96,13 @@ impl Shared {
     }
 
     /// Makes a job the one that runs on this thread.
-    pub(crate) fn enter(&self, envelope: &Envelope, patience: Option<Instant>) -> Entered {
-        let limit = envelope
-            .limit
+    pub(crate) fn enter(
+        &self,
+        ticket: &Arc<Ticket>,
+        limit: Option<Duration>,
+        patience: Option<Instant>,
+    ) -> Entered {
+        let limit = limit
             .and_then(|limit| Instant::now().checked_add(limit))
             .map(|deadline| (deadline, Stop::TimeLimit));
         let patience = patience.map(|deadline| (deadline, Stop::StepAside));
@@ -103,7 +110,7 @@ impl Shared {
             (Some(limit), Some(patience)) if patience.0 < limit.0 => Some(patience),
             (limit, patience) => limit.or(patience),
         };
-        scope::enter(&envelope.ticket, deadline, &self.surroundings)
+        scope::enter(ticket, deadline, &self.surroundings)
     }
 
     /// Takes no more jobs from now on.
@@ -120,6 +127,7 @@ impl Shared {
             }
             open
         });
+        self.inline.close();
         if let Some(read) = &self.read {
             read.close();
         }

@@ -272,14 +272,7 @@ impl<'a> Run<'a> {
             None => count(&counters.failed),
         }
         let took = self.began.elapsed();
-        if self
-            .shared
-            .opener
-            .settings()
-            .slow_after
-            .is_some_and(|limit| took >= limit)
-        {
-            count(&counters.slow);
+        if is_slow(self.shared, took) {
             tracing::warn!(
                 took_ms = took.as_millis(),
                 waited_ms = self.waited.as_millis(),
@@ -290,6 +283,16 @@ impl<'a> Run<'a> {
             );
         }
     }
+}
+
+/// Whether a job was slow, and counts it.
+pub(crate) fn is_slow(shared: &Shared, took: Duration) -> bool {
+    let limit = shared.opener.settings().slow_after;
+    let slow = limit.is_some_and(|limit| took >= limit);
+    if slow {
+        count(&shared.counters.slow);
+    }
+    slow
 }
 
 impl Drop for Run<'_> {
@@ -313,12 +316,9 @@ fn read(shared: &Shared, live: &Live, mut envelope: Envelope) -> Condition {
     let Some(run) = Run::begin(shared, live, &envelope) else {
         return Condition::Good;
     };
-    let scope = shared.enter(&envelope, None);
+    let scope = shared.enter(&envelope.ticket, envelope.limit, None);
     let begun = if envelope.mode == Mode::Snapshot {
-        connection
-            .prepare_cached("BEGIN")
-            .and_then(|mut begin| begin.execute(()))
-            .map(drop)
+        begin_snapshot(connection)
     } else {
         Ok(())
     };
@@ -350,13 +350,18 @@ fn read(shared: &Shared, live: &Live, mut envelope: Envelope) -> Condition {
     restored(live)
 }
 
+/// Makes the statements that follow see one state of the database.
+pub(crate) fn begin_snapshot(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("BEGIN")?.execute(()).map(drop)
+}
+
 fn unmanaged(shared: &Shared, live: &Live, mut envelope: Envelope) -> Condition {
     let connection = &live.connection;
     let Some(run) = Run::begin(shared, live, &envelope) else {
         return Condition::Good;
     };
     let enforced = foreign_keys(connection);
-    let scope = shared.enter(&envelope, None);
+    let scope = shared.enter(&envelope.ticket, envelope.limit, None);
     let ran = envelope.job.run(connection);
     let stop = envelope.ticket.settle();
     drop(scope);
@@ -388,7 +393,7 @@ fn foreign_keys(connection: &Connection) -> bool {
 }
 
 /// Ends what a closure has left open.
-fn restored(live: &Live) -> Condition {
+pub(crate) fn restored(live: &Live) -> Condition {
     let connection = &live.connection;
     if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
         return Condition::Broken;

@@ -81,7 +81,7 @@ fn lead(shared: &Shared, live: &Live, mut envelope: Envelope) -> Led {
     let Some(run) = Run::begin(shared, live, &envelope) else {
         return Led::Done(Condition::Good);
     };
-    let scope = shared.enter(&envelope, None);
+    let scope = shared.enter(&envelope.ticket, envelope.limit, None);
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         let stop = envelope.ticket.settle();
         drop(scope);
@@ -145,7 +145,7 @@ fn join(shared: &Shared, live: &Live, mut envelope: Envelope) -> Joined {
         .group_time
         .checked_mul(GROUP_PATIENCE)
         .and_then(|patience| Instant::now().checked_add(patience));
-    let scope = shared.enter(&envelope, patience);
+    let scope = shared.enter(&envelope.ticket, envelope.limit, patience);
     if let Err(error) = execute(connection, "SAVEPOINT cyclone_job") {
         let stop = envelope.ticket.settle();
         drop(scope);

@@ -11,6 +11,8 @@ mod durability;
 #[cfg(test)]
 mod group;
 #[cfg(test)]
+mod inline;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod migrations;
