@@ -29,8 +29,8 @@ pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(30);
 /// A job that runs for longer than this is logged as slow: 250 milliseconds.
 pub const DEFAULT_SLOW_AFTER: Duration = Duration::from_millis(250);
 
-/// How long [`Sqlite::close`] lets jobs go on before it interrupts them: 10 seconds.
-pub const DEFAULT_CLOSE_LIMIT: Duration = Duration::from_secs(10);
+/// How long [`Sqlite::close`] lets jobs go on before it interrupts them: 5 seconds.
+pub const DEFAULT_CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How many prepared statements a connection keeps: 128.
 pub const DEFAULT_STATEMENT_CACHE: usize = 128;

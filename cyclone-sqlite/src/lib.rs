@@ -16,6 +16,7 @@ mod port;
 mod query;
 mod queue;
 mod scope;
+mod service;
 mod shared;
 mod statistics;
 mod store;

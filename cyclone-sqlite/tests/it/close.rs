@@ -129,3 +129,23 @@ async fn close_does_not_wait_for_ever_for_a_closure_that_does_not_end() {
     assert!(stuck.is_ok());
     plug.pull().await;
 }
+
+#[tokio::test]
+async fn a_server_closes_its_database() {
+    let file = file();
+    let db = open(&file, |b| b).await;
+    let server = cyclone_core::Server::new()
+        .resource(db.clone())
+        .service(db.clone())
+        .start()
+        .await
+        .unwrap();
+    db.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+    server.shutdown();
+    server.wait().await;
+    assert!(matches!(
+        db.execute("INSERT INTO t VALUES (2)", ()).await,
+        Err(Error::Closed)
+    ));
+    assert_eq!(count(&file), 1);
+}
