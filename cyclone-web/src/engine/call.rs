@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
 use super::framing::{self, Framing, Refusal};
-use super::wire::{Answer, Upload};
+use super::wire::{Answer, Upload, Wire};
 use super::{ConnectionInfo, HttpService};
 use crate::body::{Body, BodyError, Inbound};
 use crate::limits::Limits;
@@ -169,7 +169,8 @@ impl<F: Future<Output = Response<Body>>> Future for Call<F> {
         }
         Poll::Ready(Ok(response.map(|body| Outbound {
             body,
-            _ticket: ticket,
+            held_back: false,
+            ticket,
         })))
     }
 }
@@ -193,7 +194,33 @@ fn finish_head(response: &mut Response<Body>, connection: &ConnectionInfo) {
 /// A response body on its way out; the connection is told when it is over.
 pub(crate) struct Outbound {
     body: Body,
-    _ticket: Option<Ticket>,
+    /// hyper has data of this body that the client's HTTP/2 windows have no room for. It polls the body again
+    /// when they have.
+    held_back: bool,
+    ticket: Option<Ticket>,
+}
+
+impl Outbound {
+    fn http2_wire(&self) -> Option<&Wire> {
+        let ticket = self.ticket.as_ref().filter(|ticket| ticket.http2)?;
+        Some(ticket.connection.wire())
+    }
+
+    fn hold_back(&mut self) {
+        if let Some(wire) = self.http2_wire() {
+            wire.held_back.fetch_add(1, Ordering::AcqRel);
+            self.held_back = true;
+        }
+    }
+
+    fn let_go(&mut self) {
+        if std::mem::take(&mut self.held_back)
+            && let Some(wire) = self.http2_wire()
+        {
+            wire.held_back.fetch_sub(1, Ordering::AcqRel);
+            wire.let_go.fetch_add(1, Ordering::AcqRel);
+        }
+    }
 }
 
 impl http_body::Body for Outbound {
@@ -204,7 +231,15 @@ impl http_body::Body for Outbound {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let this = self.get_mut();
+        this.let_go();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && frame.is_data()
+        {
+            this.hold_back();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -213,5 +248,11 @@ impl http_body::Body for Outbound {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }

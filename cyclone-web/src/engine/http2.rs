@@ -20,6 +20,10 @@ use super::watch::Watch;
 use super::wire::Wire;
 use crate::limits::Limits;
 
+/// The most bytes that pings and other frames without data may write between two looks at a connection. What is
+/// more is data on its way to the client.
+const QUIET_BYTES: u64 = 512;
+
 /// Serves a connection until it is over.
 ///
 /// # Errors
@@ -44,18 +48,17 @@ pub(crate) async fn drive<S: HttpService>(
             TokioIo::new(stream),
             Calls::new(service, info.clone(), true),
         );
-    let now = Instant::now();
     let mut driver = Driver {
         connection,
         tasks,
         wire: info.wire(),
         limits,
         old_at,
-        idle_since: Some(now),
+        idle: Some(Mark::of(info.wire())),
         requests: 0,
-        blocked_since: None,
-        written: 0,
-        leaving_since: None,
+        stalled: None,
+        let_go: 0,
+        leaving: None,
     };
     std::future::poll_fn(|cx| driver.poll(watch, cx)).await
 }
@@ -97,20 +100,37 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
     }
 }
 
+/// A moment in the life of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Instant,
+    /// Bytes written until then.
+    written: u64,
+}
+
+impl Mark {
+    fn of(wire: &Wire) -> Self {
+        Self {
+            at: Instant::now(),
+            written: wire.written.load(Ordering::Relaxed),
+        }
+    }
+}
+
 struct Driver<'a, S: HttpService> {
     connection: Connection<TokioIo<Stream>, Calls<S>, Spawner>,
     tasks: Tasks,
     wire: &'a Wire,
     limits: &'a Limits,
     old_at: Instant,
-    /// Since when there has been no request.
-    idle_since: Option<Instant>,
+    /// Since when there has been no request, or at least no byte of a response to one.
+    idle: Option<Mark>,
     requests: u32,
-    /// Since when the socket has taken nothing.
-    blocked_since: Option<Instant>,
-    written: u64,
+    /// Since when nothing of the responses could be sent.
+    stalled: Option<Mark>,
+    let_go: u32,
     /// Since when the client has been told to go.
-    leaving_since: Option<Instant>,
+    leaving: Option<Instant>,
 }
 
 impl<S: HttpService> Driver<'_, S> {
@@ -123,46 +143,80 @@ impl<S: HttpService> Driver<'_, S> {
             self.leave();
         }
         if let Poll::Ready(result) = Pin::new(&mut self.connection).poll(cx) {
-            return Poll::Ready(result.map_err(io::Error::other));
+            // A client that was told to go and had nothing to wait for may have closed without a word.
+            let gone = self.leaving.is_some() && self.wire.streams.load(Ordering::Acquire) == 0;
+            return Poll::Ready(if gone {
+                Ok(())
+            } else {
+                result.map_err(io::Error::other)
+            });
         }
         self.tasks.reap();
+        self.note_requests();
+        self.note_stall();
         self.look_at_clock(watch, cx)
     }
 
     /// Sends GOAWAY; requests in progress are finished (RFC 9113 section 6.8).
     fn leave(&mut self) {
-        if self.leaving_since.is_none() {
-            self.leaving_since = Some(Instant::now());
+        if self.leaving.is_none() {
+            self.leaving = Some(Instant::now());
             Pin::new(&mut self.connection).graceful_shutdown();
         }
     }
 
+    fn note_requests(&mut self) {
+        let requests = self.wire.requests.get();
+        if self.wire.streams.load(Ordering::Acquire) > 0 {
+            self.idle = None;
+        } else if requests != self.requests || self.idle.is_none() {
+            self.idle = Some(Mark::of(self.wire));
+        }
+        self.requests = requests;
+    }
+
+    fn note_stall(&mut self) {
+        let written = self.wire.written.load(Ordering::Relaxed);
+        let let_go = self.wire.let_go.load(Ordering::Acquire);
+        let moved = let_go != self.let_go
+            || self
+                .stalled
+                .is_none_or(|stalled| written > stalled.written + QUIET_BYTES);
+        if self.wire.held_back.load(Ordering::Acquire) == 0 && !self.wire.write_blocked.is_set() {
+            self.stalled = None;
+        } else if moved {
+            self.stalled = Some(Mark::of(self.wire));
+        }
+        self.let_go = let_go;
+    }
+
     fn look_at_clock(&mut self, watch: &mut Watch<'_>, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let now = Instant::now();
-        self.note(now);
-        let mut next = if self.leaving_since.is_none() {
-            self.old_at
-        } else {
-            after(now, self.limits.connection_age)
+        let mut next = match self.leaving {
+            None => self.old_at,
+            Some(_) => after(now, self.limits.connection_age),
         };
-        if let Some(blocked) = self.blocked_since {
-            let at = after(blocked, self.limits.write_stall);
+        if let Some(stalled) = self.stalled {
+            let at = after(stalled.at, self.limits.write_stall);
             if at <= now {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             next = next.min(at);
         }
-        if let Some(idle) = self.idle_since {
-            match self.leaving_since {
-                Some(leaving) => {
-                    let at = after(leaving.max(idle), self.limits.drain_time);
-                    if at <= now {
-                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                    }
-                    next = next.min(at);
-                }
-                None => next = next.min(after(idle, self.limits.keep_alive)),
+        if let Some(idle) = self.idle {
+            let at = match self.leaving {
+                None => after(idle.at, self.limits.keep_alive),
+                Some(leaving) => after(leaving.max(idle.at), self.limits.drain_time),
+            };
+            if at <= now && self.wire.written.load(Ordering::Relaxed) > idle.written + QUIET_BYTES {
+                // The handlers are done, and what they wrote is still on its way.
+                self.idle = Some(Mark::of(self.wire));
+                return self.look_at_clock(watch, cx);
             }
+            if at <= now && self.leaving.is_some() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            next = next.min(at);
         }
         if next <= now {
             self.leave();
@@ -171,23 +225,5 @@ impl<S: HttpService> Driver<'_, S> {
             watch.wake_at(next);
         }
         Poll::Pending
-    }
-
-    /// Takes note of what has happened by `now`.
-    fn note(&mut self, now: Instant) {
-        let requests = self.wire.requests.get();
-        if self.wire.streams.load(Ordering::Acquire) > 0 {
-            self.idle_since = None;
-        } else if requests != self.requests || self.idle_since.is_none() {
-            self.idle_since = Some(now);
-        }
-        self.requests = requests;
-        let written = self.wire.written.load(Ordering::Relaxed);
-        if !self.wire.write_blocked.is_set() {
-            self.blocked_since = None;
-        } else if written != self.written || self.blocked_since.is_none() {
-            self.blocked_since = Some(now);
-        }
-        self.written = written;
     }
 }

@@ -74,6 +74,11 @@ pub(crate) struct Wire {
     pub(crate) signalled: Flag,
     /// Requests in progress on an HTTP/2 connection.
     pub(crate) streams: AtomicU32,
+    /// Response bodies on HTTP/2 streams that have handed over data for which there is no room in the client's
+    /// windows.
+    pub(crate) held_back: AtomicU32,
+    /// Counts how often there was room after all.
+    pub(crate) let_go: AtomicU32,
     /// Requests so far.
     pub(crate) requests: Counter,
     /// The status that hyper wanted to answer an unreadable head with; 0 for none.

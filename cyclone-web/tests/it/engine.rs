@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 mod body;
 mod framing;
 mod head;
+mod http2;
 mod keep_alive;
 mod socket;
 mod time;
@@ -117,29 +118,15 @@ impl Client {
     }
 
     pub(crate) async fn answer_to(&mut self, method: &str) -> Answer {
-        self.maybe_answer_to(method)
-            .await
-            .expect("the connection ended without an answer")
-    }
-
-    /// Reads one answer; `None` when the connection ends before it.
-    pub(crate) async fn maybe_answer(&mut self) -> Option<Answer> {
-        self.maybe_answer_to("GET").await
-    }
-
-    async fn maybe_answer_to(&mut self, method: &str) -> Option<Answer> {
         let end = loop {
             if let Some(end) = find(&self.rest, b"\r\n\r\n") {
                 break end;
             }
-            if !self.fill().await {
-                assert!(
-                    self.rest.is_empty(),
-                    "{:?}",
-                    String::from_utf8_lossy(&self.rest)
-                );
-                return None;
-            }
+            assert!(
+                self.fill().await,
+                "the connection ended without an answer: {:?}",
+                String::from_utf8_lossy(&self.rest)
+            );
         };
         let head: Vec<u8> = self.rest.drain(..end + 4).collect();
         let head = String::from_utf8(head).unwrap();
@@ -151,13 +138,13 @@ impl Client {
             body: String::new(),
         };
         if method == "HEAD" || status == 101 || status == 100 || status == 204 || status == 304 {
-            return Some(answer);
+            return answer;
         }
         let length = match answer.header("content-length") {
             Some(length) => length.parse().unwrap(),
             None if answer.header("transfer-encoding") == Some("chunked") => {
                 answer.body = self.chunked().await;
-                return Some(answer);
+                return answer;
             }
             None => {
                 while self.fill().await {}
@@ -168,7 +155,7 @@ impl Client {
             assert!(self.fill().await, "the body is cut short");
         }
         answer.body = String::from_utf8(self.rest.drain(..length).collect()).unwrap();
-        Some(answer)
+        answer
     }
 
     async fn chunked(&mut self) -> String {
