@@ -34,14 +34,18 @@ mod keeper;
 /// ```
 /// # use std::{error::Error, io, time::Duration};
 /// # use cyclone_core::{BackoffPolicy, Connector, Link};
-/// use tokio::{io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream}, sync::mpsc};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tokio::{io::{AsyncBufReadExt, BufReader, DuplexStream}, sync::mpsc};
 /// # struct News;
 /// # impl Connector for News {
 /// #     type Connection = DuplexStream;
 /// #     type Error = io::Error;
 /// #     async fn connect(&self) -> io::Result<DuplexStream> {
 /// #         let (client, mut server) = tokio::io::duplex(64);
-/// #         tokio::spawn(async move { server.write_all(b"hello\n").await });
+/// #         tokio::spawn(async move {
+/// #             let _ = server.write_all(b"hello\n").await;
+/// #             let _ = server.read_u8().await; // until the client goes
+/// #         });
 /// #         Ok(client)
 /// #     }
 /// #     async fn check(&self, _: &mut DuplexStream) -> io::Result<()> { Ok(()) }

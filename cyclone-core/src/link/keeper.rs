@@ -75,8 +75,6 @@ impl<C: Connector> Keeper<C> {
             }
             attempt = attempt.saturating_add(1);
         }
-        self.health.set(Health::Down("closed".to_owned()));
-        self.states.send_replace(LinkState::Closed);
     }
 
     /// Makes a connection, not before the limit of attempts allows it.
@@ -161,5 +159,13 @@ impl<C: Connector> Keeper<C> {
             _ = self.closing.wait_for(|closing| *closing) => Err(End::Closing),
             done = work => Ok(done),
         }
+    }
+}
+
+impl<C> Drop for Keeper<C> {
+    /// Also when the runtime ends first.
+    fn drop(&mut self) {
+        self.health.set(Health::Down("closed".to_owned()));
+        self.states.send_replace(LinkState::Closed);
     }
 }

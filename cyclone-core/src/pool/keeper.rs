@@ -31,7 +31,9 @@ use crate::{
 struct Attempt<C: Connector> {
     /// The round in which it was started.
     round: u64,
-    result: Result<(C::Connection, Slot), ConnectionError>,
+    /// It counts as connecting until the keeper has dealt with the result: in between there is no new attempt.
+    slot: Slot,
+    result: Result<C::Connection, ConnectionError>,
 }
 
 /// Keeps a pool as it should be.
@@ -224,17 +226,16 @@ impl<C: Connector> Keeper<C> {
             if let Err(at) = self.limiter.try_start(now) {
                 return Some(at);
             }
-            let mut slot = Slot::connecting(counts);
+            let slot = Slot::connecting(counts);
             let (shared, round) = (Arc::clone(&shared), self.round);
             self.attempts.spawn(async move {
                 let limit = shared.settings.connect_timeout;
-                let result = connector::connect(&shared.connector, limit)
-                    .await
-                    .map(|connection| {
-                        slot.open();
-                        (connection, slot)
-                    });
-                Attempt { round, result }
+                let result = connector::connect(&shared.connector, limit).await;
+                Attempt {
+                    round,
+                    slot,
+                    result,
+                }
             });
         }
         None
@@ -243,8 +244,10 @@ impl<C: Connector> Keeper<C> {
     fn attempted(&mut self, attempt: Attempt<C>, now: Instant) {
         let shared = &self.shared;
         let name = &shared.settings.name;
+        let mut slot = attempt.slot;
         match attempt.result {
-            Ok((connection, slot)) => {
+            Ok(connection) => {
+                slot.open();
                 shared.counts.created.fetch_add(1, Relaxed);
                 let failures = self.backoff.failures();
                 self.backoff.succeeded(now);
@@ -266,6 +269,7 @@ impl<C: Connector> Keeper<C> {
                 shared.sweep_by(due);
             }
             Err(error) => {
+                drop(slot);
                 shared.counts.failed.fetch_add(1, Relaxed);
                 if attempt.round == self.round || self.retry_at.is_none() {
                     self.round += 1;
