@@ -23,6 +23,9 @@ pub const DEFAULT_UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Default of [`Config::handler_grace`]: 30 s.
 pub const DEFAULT_HANDLER_GRACE: Duration = Duration::from_secs(30);
 
+/// The least that [`Config::ping_interval`] takes: 10 ms.
+pub const SHORTEST_PING_INTERVAL: Duration = Duration::from_millis(10);
+
 /// The most that [`Config::outgoing_bytes`] takes: 256 MiB.
 pub const MAX_OUTGOING_BYTES: usize = 256 * 1024 * 1024;
 /// The most that [`Config::outgoing_messages`] takes: 2^20.
@@ -108,10 +111,10 @@ impl Config {
         self
     }
 
-    /// Sets the time between pings of ours; `None` sends none.
+    /// Sets the time between pings of ours, at least [`SHORTEST_PING_INTERVAL`]; `None` sends none.
     #[must_use]
-    pub const fn ping_interval(mut self, interval: Option<Duration>) -> Self {
-        self.ping_interval = interval;
+    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.ping_interval = interval.map(|interval| interval.max(SHORTEST_PING_INTERVAL));
         self
     }
 
@@ -160,5 +163,25 @@ const fn clamp(value: usize, max: usize) -> usize {
         max
     } else {
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Config, MAX_OUTGOING_BYTES, MAX_OUTGOING_MESSAGES, SHORTEST_PING_INTERVAL};
+
+    #[test]
+    fn values_out_of_range_become_the_nearest() {
+        let config = Config::new().outgoing_bytes(0).outgoing_messages(0);
+        assert_eq!((config.outgoing_bytes, config.outgoing_messages), (1, 1));
+        let config = Config::new()
+            .outgoing_bytes(MAX_OUTGOING_BYTES + 1)
+            .outgoing_messages(MAX_OUTGOING_MESSAGES + 1);
+        assert_eq!(config.outgoing_bytes, MAX_OUTGOING_BYTES);
+        assert_eq!(config.outgoing_messages, MAX_OUTGOING_MESSAGES);
+        let config = Config::new().ping_interval(Some(Duration::ZERO));
+        assert_eq!(config.ping_interval, Some(SHORTEST_PING_INTERVAL));
     }
 }

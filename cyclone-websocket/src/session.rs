@@ -1,11 +1,12 @@
 //! The life of one session: the upgrade, the handler's methods, the end.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::CatchUnwind;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -75,12 +76,8 @@ pub(crate) async fn run<H, T>(
     let info = {
         let mut draining = pin!(session.draining());
         let mut driver = Driver::new(io, queue, config, draining.as_mut());
-        let Some((handler, socket)) = &mut owner.parts else {
-            return;
-        };
-        if !step(&mut driver, async { handler.open(socket).await }).await {
+        if !open(&mut driver, &mut owner).await {
             driver.ended().await;
-            owner.parts = None;
             return;
         }
         owner.opened = true;
@@ -89,6 +86,20 @@ pub(crate) async fn run<H, T>(
     if let Some((handler, socket)) = owner.parts.take() {
         close(handler, socket, info, grace).await;
     }
+}
+
+/// Calls `open`; false when it failed.
+async fn open<H, T, D>(driver: &mut Driver<'_, T, D>, owner: &mut Owner<H>) -> bool
+where
+    H: WebSocketHandler,
+    T: AsyncRead + AsyncWrite + Unpin,
+    D: Future<Output = ()>,
+{
+    let Some((handler, socket)) = &mut owner.parts else {
+        return false;
+    };
+    let method = guarded(async { handler.open(socket).await });
+    step(driver, pin!(method)).await
 }
 
 /// Hands events to the handler until the session has ended.
@@ -103,10 +114,12 @@ where
         tokio::task::coop::consume_budget().await;
         let goes_on = match driver.next().await {
             Event::Message(message) => {
-                step(driver, async { handler.message(socket, message).await }).await
+                let method = guarded(async { handler.message(socket, message).await });
+                step(driver, pin!(method)).await
             }
             Event::Pong(payload) => {
-                step(driver, async { handler.pong(socket, payload).await }).await
+                let method = guarded(async { handler.pong(socket, payload).await });
+                step(driver, pin!(method)).await
             }
             Event::Ended(info) => return info,
         };
@@ -117,13 +130,23 @@ where
     CloseInfo::abnormal(CloseCause::Cut)
 }
 
+/// Makes a panic a value. The handler is not used after one, but for its `close`.
+fn guarded<F: Future>(method: F) -> CatchUnwind<AssertUnwindSafe<F>> {
+    AssertUnwindSafe(method).catch_unwind()
+}
+
 /// Runs one method of the handler and the session under it; false when the session has to end.
-async fn step<T, D>(driver: &mut Driver<'_, T, D>, method: impl Future<Output = Result>) -> bool
+///
+/// Takes the future pinned: passed by value it would take its room in every future around it.
+async fn step<T, D>(
+    driver: &mut Driver<'_, T, D>,
+    method: Pin<&mut impl Future<Output = std::thread::Result<Result>>>,
+) -> bool
 where
     T: AsyncRead + AsyncWrite + Unpin,
     D: Future<Output = ()>,
 {
-    let (frame, cause) = match driver.drive(AssertUnwindSafe(method).catch_unwind()).await {
+    let (frame, cause) = match driver.drive(method).await {
         Some(Ok(Ok(()))) => return true,
         Some(Ok(Err(error))) => {
             if driver.is_closing() && error.is::<SendError>() {
@@ -157,7 +180,7 @@ async fn close<H: WebSocketHandler>(
     grace: Duration,
 ) {
     tracing::debug!(code = info.code.as_u16(), cause = %info.cause, "websocket closed");
-    let closing = AssertUnwindSafe(async { handler.close(&socket, info).await }).catch_unwind();
+    let closing = guarded(async { handler.close(&socket, info).await });
     match timeout(grace, closing).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => tracing::error!("websocket handler panicked in close"),

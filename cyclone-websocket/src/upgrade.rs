@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use cyclone_core::Session;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
@@ -80,8 +81,27 @@ where
     start(parts, on_upgrade, factory)
 }
 
+/// Copies what points into the read buffer of the HTTP connection, which would otherwise stay allocated, at
+/// 8 KiB or more, as long as the session.
+fn compact(parts: &mut Parts) {
+    if let Ok(uri) = parts.uri.to_string().parse() {
+        parts.uri = uri;
+    }
+    let mut headers = HeaderMap::with_capacity(parts.headers.keys_len());
+    for (name, value) in &parts.headers {
+        let mut copy = HeaderValue::from_bytes(value.as_bytes());
+        if let Ok(copy) = &mut copy {
+            copy.set_sensitive(value.is_sensitive());
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_ref()), copy) {
+            headers.append(name, value);
+        }
+    }
+    parts.headers = headers;
+}
+
 fn start<H, F>(
-    parts: Parts,
+    mut parts: Parts,
     on_upgrade: Option<OnUpgrade>,
     factory: F,
 ) -> Result<Response<()>, HandshakeError>
@@ -96,6 +116,7 @@ where
     let mut handler = factory(&parts);
     let accepted = handshake::accept(&parts, accept, &mut handler)?;
     let config = handler.config();
+    compact(&mut parts);
 
     let session = parts
         .extensions
@@ -194,5 +215,38 @@ impl<F> Clone for WebSocketService<F> {
 impl<F> fmt::Debug for WebSocketService<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketService").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http::header::HeaderValue;
+
+    use super::compact;
+
+    /// The session must not keep the read buffer of the HTTP connection alive.
+    #[test]
+    fn the_request_of_a_session_owns_its_bytes() {
+        let mut secret = HeaderValue::from_static("token");
+        secret.set_sensitive(true);
+        let (mut parts, ()) = Request::get("/path?query")
+            .header("x-name", "one")
+            .header("authorization", secret)
+            .header("x-name", "two")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let before = parts.clone();
+        compact(&mut parts);
+        assert_eq!(parts.uri, before.uri);
+        assert_eq!(parts.headers, before.headers);
+        assert!(parts.headers["authorization"].is_sensitive());
+        for (name, value) in &before.headers {
+            let copies = parts.headers.get_all(name);
+            let copy = copies.iter().find(|copy| *copy == value).unwrap();
+            assert_ne!(copy.as_bytes().as_ptr(), value.as_bytes().as_ptr());
+        }
+        assert_ne!(parts.uri.path().as_ptr(), before.uri.path().as_ptr());
     }
 }

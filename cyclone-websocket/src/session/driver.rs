@@ -1,26 +1,26 @@
 //! The session under the handler: reads, writes, keeps time, closes.
 
 use std::future::poll_fn;
-use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::writer::Writer;
 use crate::close::{CloseCause, CloseCode, CloseFrame, CloseInfo};
-use crate::codec::Failure;
-use crate::codec::decoder::{Decoder, Incoming};
+use crate::codec::decoder::Decoder;
 use crate::config::Config;
-use crate::message::{Message, Text};
+use crate::message::Message;
 use crate::queue::Queue;
 
-/// How much is read at once, in bytes; on the stack, so that an idle socket owns no read buffer.
-const READ_BYTES: usize = 8 * 1024;
+mod closing;
+mod reading;
+
+use closing::Closing;
 
 /// What the handler is told next.
 #[derive(Debug)]
@@ -66,16 +66,6 @@ enum Reading {
     /// bytes resets the connection, and our Close frame might be lost.
     Discard,
     Done,
-}
-
-/// A closing handshake (RFC 6455 section 7).
-#[derive(Debug)]
-struct Closing {
-    info: CloseInfo,
-    /// The peer's Close frame has arrived.
-    answered: bool,
-    /// Our half of the connection is shut down.
-    shut: bool,
 }
 
 impl<'a, T, D> Driver<'a, T, D>
@@ -124,8 +114,7 @@ where
 
     /// Runs `work` and the session under it; `None` when the session has ended and `work` went on for more
     /// than the grace.
-    pub(super) async fn drive<F: Future>(&mut self, work: F) -> Option<F::Output> {
-        let mut work = pin!(work);
+    pub(super) async fn drive<F: Future>(&mut self, mut work: Pin<&mut F>) -> Option<F::Output> {
         let mut in_grace = false;
         poll_fn(|cx| {
             self.queue.unwatch();
@@ -136,7 +125,9 @@ where
                 return Poll::Pending;
             }
             if !std::mem::replace(&mut in_grace, true) {
-                let end = Instant::now() + self.config.handler_grace;
+                let Some(end) = Instant::now().checked_add(self.config.handler_grace) else {
+                    return Poll::Pending;
+                };
                 self.timer.as_mut().reset(end);
             }
             self.timer.as_mut().poll(cx).map(|()| None)
@@ -200,125 +191,6 @@ where
         }
     }
 
-    // Reading.
-
-    /// Whether decoding may go on: a second message waits, unless it would be dropped anyway.
-    fn takes_frames(&self) -> bool {
-        self.reading == Reading::Frames && (self.message.is_none() || self.closing.is_some())
-    }
-
-    fn takes_bytes(&self) -> bool {
-        match self.reading {
-            Reading::Frames => self.takes_frames() && self.input.is_empty(),
-            Reading::Discard => true,
-            Reading::Done => false,
-        }
-    }
-
-    /// Decodes what was read earlier.
-    fn decode_input(&mut self) -> bool {
-        if self.input.is_empty() || !self.takes_frames() {
-            return false;
-        }
-        let input = std::mem::take(&mut self.input);
-        let mut rest = &input[self.input_at..];
-        self.decode(&mut rest);
-        if !rest.is_empty() {
-            self.input_at = input.len() - rest.len();
-            self.input = input;
-        }
-        true
-    }
-
-    fn decode(&mut self, bytes: &mut &[u8]) {
-        while self.takes_frames() {
-            match self.decoder.decode(bytes) {
-                Ok(Some(incoming)) => self.take(incoming),
-                Ok(None) => return,
-                Err(failure) => self.fail_peer(failure),
-            }
-        }
-        if self.reading != Reading::Frames {
-            *bytes = &[];
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.takes_bytes() {
-            return false;
-        }
-        let Some(io) = &mut self.io else { return false };
-        if self.reading == Reading::Frames
-            && let Some(mut room) = self.decoder.direct()
-        {
-            return match pin!(io.read_buf(&mut room)).poll(cx) {
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    self.heartbeat.alive();
-                    match self.decoder.arrived(count) {
-                        Ok(()) => self.decode(&mut &[][..]),
-                        Err(failure) => self.fail_peer(failure),
-                    }
-                    true
-                }
-                Poll::Ready(_) => self.lose(),
-                Poll::Pending => false,
-            };
-        }
-        let mut chunk = [const { MaybeUninit::uninit() }; READ_BYTES];
-        let mut chunk = ReadBuf::uninit(&mut chunk);
-        match Pin::new(io).poll_read(cx, &mut chunk) {
-            Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
-                self.heartbeat.alive();
-                if self.reading == Reading::Frames {
-                    let mut rest = chunk.filled();
-                    self.decode(&mut rest);
-                    self.input = rest.to_vec();
-                    self.input_at = 0;
-                }
-                true
-            }
-            Poll::Ready(_) => self.lose(),
-            Poll::Pending => false,
-        }
-    }
-
-    fn take(&mut self, incoming: Incoming) {
-        match incoming {
-            Incoming::Message(message) if self.closing.is_none() => self.message = Some(message),
-            Incoming::Pong(payload) if self.closing.is_none() => self.pong = Some(payload),
-            // After our Close frame, or the decision to send it, nothing reaches the handler.
-            Incoming::Message(_) | Incoming::Pong(_) => {}
-            Incoming::Ping(payload) => self.writer.pong(&payload),
-            Incoming::Close(body) => self.take_close(body),
-        }
-    }
-
-    fn take_close(&mut self, body: Option<(CloseCode, Text)>) {
-        self.reading = Reading::Done;
-        if self.closing.is_none() {
-            // RFC 6455 section 5.5.1: the answer echoes the code.
-            let frame = body.as_ref().map(|(code, _)| CloseFrame::bare(*code));
-            let (code, reason) = body.unwrap_or((CloseCode::NO_STATUS, Text::default()));
-            self.close_with(frame, code, reason, CloseCause::Peer);
-        }
-        if let Some(closing) = &mut self.closing {
-            closing.answered = true;
-        }
-    }
-
-    /// The peer's bytes ended, or cannot be read.
-    fn lose(&mut self) -> bool {
-        let lost = || CloseInfo::abnormal(CloseCause::Lost);
-        let info = self
-            .closing
-            .take()
-            .map_or_else(lost, |closing| closing.info);
-        self.end(info);
-        true
-    }
-
-    // Writing.
-
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(io) = &mut self.io else { return false };
         if self.writer_failed {
@@ -336,96 +208,13 @@ where
             tracing::debug!(%error, "websocket write failed");
             self.writer_failed = true;
             self.queue.begin_close();
-            self.deadline
-                .get_or_insert_with(|| now + self.config.close_timeout);
+            if self.deadline.is_none() {
+                self.deadline = now.checked_add(self.config.close_timeout);
+            }
             return true;
         }
         written.progress
     }
-
-    // Closing.
-
-    /// The peer broke the protocol: it is told, and its bytes are no longer understood.
-    fn fail_peer(&mut self, failure: Failure) {
-        tracing::debug!(?failure, "websocket peer failed");
-        self.reading = Reading::Discard;
-        let (frame, cause) = failure.into_frame();
-        self.begin_close(frame, cause);
-    }
-
-    fn begin_close(&mut self, frame: CloseFrame, cause: CloseCause) {
-        let (code, reason) = (frame.code, frame.reason.clone());
-        self.close_with(Some(frame), code, reason, cause);
-    }
-
-    fn close_with(
-        &mut self,
-        frame: Option<CloseFrame>,
-        code: CloseCode,
-        reason: Text,
-        cause: CloseCause,
-    ) {
-        if self.is_closing() {
-            return;
-        }
-        self.queue.begin_close();
-        self.heartbeat.stop();
-        self.writer.close(frame);
-        self.deadline = Some(Instant::now() + self.config.close_timeout);
-        self.closing = Some(Closing {
-            info: CloseInfo {
-                code,
-                reason,
-                clean: false,
-                cause,
-            },
-            answered: false,
-            shut: false,
-        });
-    }
-
-    /// Ends the session when both Close frames are through; the server closes TCP first (section 7.1.1).
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> bool {
-        let (Some(io), Some(closing)) = (&mut self.io, &mut self.closing) else {
-            return false;
-        };
-        if self.writer_failed {
-            if !closing.answered {
-                return false;
-            }
-        } else if self.writer.is_closed() && (closing.answered || self.reading == Reading::Discard)
-        {
-            if !closing.shut && Pin::new(io).poll_shutdown(cx).is_pending() {
-                return false;
-            }
-            closing.shut = true;
-            if !closing.answered {
-                return false;
-            }
-            closing.info.clean = true;
-        } else {
-            return false;
-        }
-        let info = closing.info.clone();
-        self.end(info);
-        true
-    }
-
-    /// Ends the session: the socket is closed, senders and waiters are told.
-    fn end(&mut self, info: CloseInfo) {
-        self.queue.end(&info);
-        self.info = Some(info);
-        self.io = None;
-        self.reading = Reading::Done;
-        self.input = Vec::new();
-        self.writer = Writer::default();
-        self.decoder = Decoder::new(0, 0);
-        self.draining = None;
-        self.heartbeat.stop();
-        self.deadline = None;
-    }
-
-    // Time.
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         if self.info.is_some() {

@@ -1,10 +1,17 @@
 //! Messages, control frames, back-pressure.
 
-use super::{Bench, SECOND, Seen, Setup, close, frame, ping, start, text};
+use std::sync::Arc;
+
+use cyclone_core::Session;
+
+use super::{Bench, Probe, SECOND, Script, Seen, Setup, close, frame, ping, start, text};
 use crate::close::CloseCause;
 use crate::config::Config;
 use crate::error::{MAX_PING_BYTES, PingError, SendError};
 use crate::message::Message;
+use crate::queue::Queue;
+use crate::sender::WebSocketSender;
+use crate::socket::WebSocket;
 
 #[tokio::test(start_paused = true)]
 async fn messages_are_echoed_in_order_in_one_piece() {
@@ -279,4 +286,24 @@ async fn senders_are_the_same_when_they_send_to_the_same_socket() {
     assert_eq!(one.sender, one.sender.clone());
     assert_ne!(one.sender, two.sender);
     assert_eq!(Message::from("x"), Message::text("x"));
+}
+
+/// An idle session costs its future, its queue and the request: no buffers.
+#[tokio::test]
+async fn the_future_of_a_session_stays_small() {
+    const MAX_FUTURE_BYTES: usize = 3 * 1024;
+    let config = Config::new();
+    let queue = Arc::new(Queue::new(&config));
+    let sender = WebSocketSender::new(Arc::clone(&queue));
+    let (parts, ()) = http::Request::new(()).into_parts();
+    let socket = WebSocket::new(sender, Box::new(parts), Session::detached(), None);
+    let on_upgrade = hyper::upgrade::on(http::Request::new(()));
+    let handler = Probe {
+        seen: tokio::sync::mpsc::unbounded_channel().0,
+        open: Script::Succeed,
+        panic_in_close: false,
+    };
+    let future = super::super::upgraded(on_upgrade, handler, socket, queue, config);
+    let bytes = size_of_val(&future);
+    assert!(bytes <= MAX_FUTURE_BYTES, "{bytes} bytes");
 }

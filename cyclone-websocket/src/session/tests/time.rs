@@ -221,3 +221,26 @@ async fn a_handler_that_goes_on_after_the_end_is_dropped_after_the_grace() {
     bench.expect_closed(1000, CloseCause::Peer, true).await;
     assert_about(bench.elapsed(), DEFAULT_HANDLER_GRACE);
 }
+
+/// The longest durations there are mean never; they do not overflow.
+#[tokio::test(start_paused = true)]
+async fn endless_times_are_endless() {
+    let setup = Setup {
+        pipe: 64,
+        config: Config::new()
+            .ping_interval(Some(Duration::MAX))
+            .pong_timeout(Some(Duration::MAX))
+            .write_stall_timeout(Duration::MAX)
+            .close_timeout(Duration::MAX)
+            .handler_grace(Duration::MAX),
+        ..Setup::default()
+    };
+    let mut bench = setup.start();
+    bench.sender.send(vec![0; 1000]).await.unwrap();
+    bench.sender.close(1000, "").unwrap();
+    tokio::time::sleep(SECOND * 86_400).await;
+    bench.expect(0x82, [0; 1000]).await;
+    bench.expect(0x88, super::body(1000, "")).await;
+    bench.send(close(1000, "")).await;
+    bench.expect_closed(1000, CloseCause::Local, true).await;
+}
