@@ -39,7 +39,10 @@ pub struct Decoder {
     data: String,
     has_data: bool,
     id: String,
+    /// Of what was read.
     last_event_id: String,
+    /// Of the event that was taken last.
+    taken_id: String,
     retry: Option<Duration>,
     events: VecDeque<DecodedEvent>,
 }
@@ -75,6 +78,7 @@ impl Decoder {
             has_data: false,
             id: String::new(),
             last_event_id: String::new(),
+            taken_id: String::new(),
             retry: None,
             events: VecDeque::new(),
         }
@@ -118,12 +122,20 @@ impl Decoder {
         reason = "more events may follow after none, unlike with an iterator"
     )]
     pub fn next(&mut self) -> Option<DecodedEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        event.id.clone_into(&mut self.taken_id);
+        Some(event)
     }
 
     /// The id to send as `Last-Event-ID` when reconnecting; empty when there is none.
+    ///
+    /// It is never that of an event which [`next`](Self::next) has not given out yet.
     pub fn last_event_id(&self) -> &str {
-        &self.last_event_id
+        if self.events.is_empty() {
+            &self.last_event_id
+        } else {
+            &self.taken_id
+        }
     }
 
     /// The reconnection time that the server asked for last.

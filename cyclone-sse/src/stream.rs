@@ -246,7 +246,7 @@ impl Source {
         let mut joined = BytesMut::new();
         loop {
             let size = joined.len() + chunk.as_ref().map_or(0, Bytes::len);
-            if size >= max_bytes {
+            if size > 0 && size >= max_bytes {
                 break;
             }
             let event = match self.poll_event(cx) {
