@@ -92,7 +92,7 @@ fn run(parts: &[&[u8]]) -> (Vec<(String, String, String)>, String, Option<Durati
     let mut decoder = Decoder::new();
     let mut events = Vec::new();
     for part in parts {
-        decoder.feed(part).unwrap();
+        assert_eq!(decoder.feed(part), Ok(()));
         while let Some(event) = decoder.next() {
             events.push((event.name, event.data, event.id));
         }

@@ -136,9 +136,9 @@ async fn a_waiting_stream_is_woken_by_drain_and_by_cut() {
             tokio::task::yield_now().await;
         }
         if cut {
-            server.cut.cancel()
+            server.cut.cancel();
         } else {
-            server.draining.cancel()
+            server.draining.cancel();
         }
         assert_eq!(waiting.await.unwrap(), "<end>");
     }
