@@ -58,6 +58,9 @@ async fn ids_of_an_earlier_and_of_a_later_process_are_a_gap() {
         texts(&log, "s", EntryId::ZERO).await,
         (vec!["one".into()], false)
     );
+    let not_yet = EntryId::new(id.high(), id.low() + 1);
+    assert_eq!(texts(&log, "s", not_yet).await, (vec![], true));
+    assert_eq!(texts(&log, "s", id).await, (vec![], false));
     assert_eq!(texts(&log, "nothing here", earlier).await, (vec![], true));
     let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let micros = u64::try_from(since_1970.as_micros()).unwrap();

@@ -142,6 +142,19 @@ async fn bytes_just_under_at_and_over() {
     assert_eq!(store.bytes(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_that_needs_room_reclaims_as_much_as_it_needs() {
+    let store = MemoryStore::with_limits(StoreLimits::new().bytes(1000));
+    for number in 100..200 {
+        let key = number.to_string();
+        store.put(&key, "seven b".into(), Some(TTL)).await.unwrap();
+    }
+    assert_eq!(store.bytes(), 1000);
+    advance(TTL).await;
+    store.put("k", vec![b'x'; 999].into(), None).await.unwrap();
+    assert_eq!((store.entries(), store.bytes()), (1, 1000));
+}
+
 #[tokio::test]
 async fn a_counter_counts_as_twenty_bytes_just_under_at_and_over() {
     for (bytes, refused) in [(20, Some(PortErrorKind::Invalid)), (21, None), (22, None)] {
