@@ -99,10 +99,7 @@ async fn socket(cx: &mut RequestContext) -> Result {
     let room = existing_room(cx).await?;
     let name = clean_name(&cx.argument("name")?)
         .ok_or_else(|| Error::bad_request("a name has 1 to 24 characters"))?;
-    let after = cx.optional_argument("after")?.unwrap_or_default();
-    let seen = after
-        .parse()
-        .map_err(|_| Error::bad_request("`after` is no number"))?;
+    let seen = after(cx)?;
     let chat = chat(cx)?;
     cx.websocket(ChatSocket::new(chat, Guest { name, room }, seen))
 }
@@ -110,10 +107,7 @@ async fn socket(cx: &mut RequestContext) -> Result {
 /// The history of a room after a message, a page at a time, for programs.
 async fn messages(cx: &mut RequestContext) -> Result {
     let room = existing_room(cx).await?;
-    let after = cx.optional_argument("after")?;
-    let after = after.map_or(Ok(0), |after| after.parse());
-    let after = after.map_err(|_| Error::bad_request("`after` is no number"))?;
-    let messages = chat(cx)?.storage.after(&room, after).await?;
+    let messages = chat(cx)?.storage.after(&room, after(cx)?).await?;
     cx.json(&messages)
 }
 
@@ -139,6 +133,13 @@ fn read_counters(cx: &RequestContext) -> Result<Counters> {
 
 fn chat(cx: &RequestContext) -> Result<Chat> {
     Ok(cx.resources().get::<Chat>()?.clone())
+}
+
+/// The last message that a client has; 0 when it has none.
+fn after(cx: &RequestContext) -> Result<i64> {
+    let after = cx.optional_argument("after")?;
+    let after = after.map_or(Ok(0), |after| after.parse());
+    after.map_err(|_| Error::bad_request("`after` is no number"))
 }
 
 /// The room of the path.

@@ -13,7 +13,7 @@ function show(counters) {
   put('guests', counters.guests);
   put('accepted', counters.accepted);
   put('uptime', `${counters.uptime_s} s`);
-  put('delay', `${counters.event_loop_delay_ms.mean} (${counters.event_loop_delay_ms.worst}) ms`);
+  put('delay', `${counters.event_loop_delay_ms.mean} / ${counters.event_loop_delay_ms.worst}`);
   put('database', counters.database.health);
   put('committed', counters.database.committed);
   rows.replaceChildren(...Object.entries(counters.connections).map(([protocol, open]) => {
