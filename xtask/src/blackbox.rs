@@ -6,6 +6,7 @@
 //! `CYCLONE_TEST_PID`, `CYCLONE_TEST_BINARY`, `CYCLONE_TEST_DATA` (the data folder of this run) and
 //! `CYCLONE_TEST_PICTURES` (a folder for screenshots that is kept).
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ use crate::workspace;
 
 /// How long one script may run.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(180);
+
+/// How much of a server's log is shown when its script fails.
+const LOG_LINES: usize = 60;
 
 /// A binary of `cyclone-examples` and what is done to it.
 pub(crate) struct Example {
@@ -105,17 +109,34 @@ fn drive(
     script: Option<&str>,
 ) -> Result<()> {
     let folder = metadata.target_directory.join("xtask/blackbox");
-    let data = folder.join(script.map_or(example.binary, file_name));
+    let name = script.map_or(example.binary, file_name);
+    let data = folder.join(name);
     if data.exists() {
         std::fs::remove_dir_all(&data)?;
     }
     std::fs::create_dir_all(&data)?;
-    let binary = metadata.target_directory.join("debug").join(example.binary);
-    let mut command = Command::new(&binary);
+    let mut command = Command::new(metadata.target_directory.join("debug").join(example.binary));
     let place = data.to_string_lossy();
     let arguments = example.arguments.iter();
     command.args(arguments.map(|argument| argument.replace("{data}", &place)));
-    let server = Server::start(example.binary, &mut command, example.listeners)?;
+    // What the server has to say is only of interest when something fails.
+    let log = folder.join(format!("{name}.log"));
+    command.env("NO_COLOR", "1").stderr(File::create(&log)?);
+    let outcome = converse(peers, example, script, &mut command, &data);
+    if outcome.is_err() {
+        println!("{}", end_of(&log)?);
+    }
+    outcome
+}
+
+fn converse(
+    peers: &Peers,
+    example: &Example,
+    script: Option<&str>,
+    command: &mut Command,
+    data: &Path,
+) -> Result<()> {
+    let server = Server::start(example.binary, command, example.listeners)?;
     if let Some(script) = script {
         let mut script = interpreter(peers, script)?;
         peers.tell(&mut script);
@@ -125,9 +146,9 @@ fn drive(
         }
         script
             .env("CYCLONE_TEST_PID", server.id().to_string())
-            .env("CYCLONE_TEST_BINARY", &binary)
-            .env("CYCLONE_TEST_DATA", &data)
-            .env("CYCLONE_TEST_PICTURES", pictures(&folder)?);
+            .env("CYCLONE_TEST_BINARY", command.get_program())
+            .env("CYCLONE_TEST_DATA", data)
+            .env("CYCLONE_TEST_PICTURES", pictures(data)?);
         run_script(&mut script, SCRIPT_LIMIT)?;
     }
     let status = server.stop()?;
@@ -137,8 +158,16 @@ fn drive(
     Ok(())
 }
 
-fn pictures(folder: &Path) -> Result<PathBuf> {
-    let pictures = folder.join("pictures");
+/// The last lines of a log.
+fn end_of(log: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(log)?;
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"))
+}
+
+/// Beside the data of the runs, which is emptied.
+fn pictures(data: &Path) -> Result<PathBuf> {
+    let pictures = data.with_file_name("pictures");
     std::fs::create_dir_all(&pictures)?;
     Ok(pictures)
 }
@@ -209,6 +238,19 @@ mod tests {
         assert_eq!(names(Some("tour")), ["chat.cjs", "events.py"]);
         assert_eq!(names(Some("events")), ["events.py"]);
         assert_eq!(names(Some("nothing")), [""; 0]);
+    }
+
+    #[test]
+    fn only_the_end_of_a_log_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let shown = |lines: usize| {
+            std::fs::write(&log, "x\n".repeat(lines)).unwrap();
+            end_of(&log).unwrap().lines().count()
+        };
+        assert_eq!(shown(LOG_LINES - 1), LOG_LINES - 1);
+        assert_eq!(shown(LOG_LINES), LOG_LINES);
+        assert_eq!(shown(LOG_LINES + 1), LOG_LINES);
     }
 
     #[test]
