@@ -16,6 +16,8 @@ mod clock;
 mod error;
 mod guard;
 mod inbound;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use error::BoxError;
 pub use error::{BodyError, BodyErrorKind};
