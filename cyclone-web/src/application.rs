@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     not_found: Arc<dyn DynHandler>,
     pub(crate) debug: bool,
-    pub(crate) log_request: Arc<dyn Fn(&RequestContext, &Finish) + Send + Sync>,
+    pub(crate) log_request: Arc<RequestLog>,
     #[cfg(feature = "templates")]
     pub(crate) templates: Option<Templates>,
     /// The first that were routed: those whose URLs `static_url` makes.
@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     requirements: Vec<Requirement>,
     limits: Arc<Limits>,
 }
+
+/// Logs a request when it is over.
+type RequestLog = dyn Fn(&RequestContext, &Finish) + Send + Sync;
 
 /// Looks for a resource that the application was declared to need.
 type Requirement = fn(&Resources) -> Result<(), MissingResource>;
@@ -101,7 +104,7 @@ impl Application {
 
     /// Has a handler answer a pattern, for all its methods.
     pub fn route(self, spec: impl Into<UrlSpec>, handler: impl RequestHandler) -> Self {
-        self.add(spec.into(), None, Arc::new(handler))
+        self.add(&spec.into(), None, Arc::new(handler))
     }
 
     /// Has a function answer `GET` at a pattern, and `HEAD` with it.
@@ -149,7 +152,7 @@ impl Application {
     where
         F: for<'a> HandlerFunction<'a>,
     {
-        self.add(spec.into(), Some(method), Arc::new(Function(function)))
+        self.add(&spec.into(), Some(method), Arc::new(Function(function)))
     }
 
     /// Has a `tower::Service` (an axum `Router`, tonic, another `Application`) answer everything below a prefix.
@@ -167,10 +170,10 @@ impl Application {
         let mounted: Arc<dyn DynHandler> = Arc::new(Mount::new(prefix, service));
         let mut this = self;
         if !prefix.is_empty() {
-            this = this.add(url(prefix), None, Arc::clone(&mounted));
+            this = this.add(&url(prefix), None, Arc::clone(&mounted));
         }
-        this.add(url(format!("{prefix}/")), None, Arc::clone(&mounted))
-            .add(url(format!("{prefix}/{{*rest}}")), None, mounted)
+        this.add(&url(format!("{prefix}/")), None, Arc::clone(&mounted))
+            .add(&url(format!("{prefix}/{{*rest}}")), None, mounted)
     }
 
     /// Has a handler answer the paths that no route matches, as Tornado's `default_handler_class`; an error
@@ -190,13 +193,22 @@ impl Application {
     /// Says where the templates for [`render`](RequestContext::render) are.
     #[cfg(feature = "templates")]
     pub fn templates(mut self, templates: Templates) -> Self {
-        self.edit().templates = Some(templates);
+        let shared = self.edit();
+        shared.templates = Some(templates.reload(shared.debug));
         self
     }
 
     /// Switches debug mode, off unless called: templates are read anew when they change.
     pub fn debug(mut self, yes: bool) -> Self {
-        self.edit().debug = yes;
+        let shared = self.edit();
+        shared.debug = yes;
+        #[cfg(feature = "templates")]
+        {
+            shared.templates = shared
+                .templates
+                .take()
+                .map(|templates| templates.reload(yes));
+        }
         self
     }
 
@@ -235,13 +247,13 @@ impl Application {
         clippy::panic,
         reason = "a route that clashes is a mistake in the program, found at its start"
     )]
-    fn add(mut self, spec: UrlSpec, method: Option<Method>, handler: Arc<dyn DynHandler>) -> Self {
+    fn add(mut self, spec: &UrlSpec, method: Option<Method>, handler: Arc<dyn DynHandler>) -> Self {
         let shared = self.edit();
         let named = match &spec.name {
             Some(name) => shared.names.add(name, &spec.pattern),
             None => Ok(()),
         };
-        if let Err(problem) = named.and_then(|()| shared.routes.add(&spec, method, handler)) {
+        if let Err(problem) = named.and_then(|()| shared.routes.add(spec, method, handler)) {
             panic!("route `{}`: {problem}", spec.pattern);
         }
         self

@@ -9,6 +9,7 @@ use cyclone_core::PortError;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
+use crate::arguments::{ArgumentsError, DeserializeError};
 use crate::body::{Body, BodyError};
 use crate::response::Response;
 
@@ -176,6 +177,12 @@ impl Error {
 fn status_of(error: &(dyn Any + Send + Sync)) -> StatusCode {
     if let Some(body) = error.downcast_ref::<BodyError>() {
         return body.status();
+    }
+    if let Some(arguments) = error.downcast_ref::<ArgumentsError>() {
+        return arguments.status();
+    }
+    if let Some(misfit) = error.downcast_ref::<DeserializeError>() {
+        return misfit.status();
     }
     if let Some(port) = error.downcast_ref::<PortError>()
         && port.is_retryable()

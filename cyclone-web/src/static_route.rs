@@ -1,10 +1,12 @@
 //! Static files as a route.
 
+use http::Method;
+
 use crate::context::RequestContext;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handler::RequestHandler;
 use crate::response::Response;
-use crate::static_files::StaticFiles;
+use crate::static_files::{StaticError, StaticFiles};
 
 /// Serves the files below a prefix; the pattern has the rest of the path as `path`, or no parameter at all.
 pub(crate) struct StaticRoute {
@@ -19,15 +21,17 @@ impl StaticRoute {
 
 impl RequestHandler for StaticRoute {
     async fn prepare(&self, cx: &mut RequestContext) -> Result<Option<Response>> {
-        let response = self
+        let path = cx.raw_path_argument("path");
+        let served = self
             .files
-            .serve(
-                cx.method(),
-                cx.uri(),
-                cx.raw_path_argument("path"),
-                cx.headers(),
-            )
-            .await;
-        Ok(Some(response.into()))
+            .try_serve(cx.method(), cx.uri(), path, cx.headers());
+        Ok(Some(served.await.map_err(refusal)?.into()))
+    }
+}
+
+fn refusal(error: StaticError) -> Error {
+    match error {
+        StaticError::MethodNotAllowed => Error::method_not_allowed([Method::GET, Method::HEAD]),
+        _ => Error::new(error.status()).because(error),
     }
 }

@@ -26,7 +26,7 @@ impl Application {
         let first = &mut this.edit().static_files;
         first.get_or_insert_with(|| files.clone());
         let route: Arc<dyn DynHandler> = Arc::new(StaticRoute::new(files));
-        this.add(url(format!("{prefix}/")), None, Arc::clone(&route))
-            .add(url(format!("{prefix}/{{*path}}")), None, route)
+        this.add(&url(format!("{prefix}/")), None, Arc::clone(&route))
+            .add(&url(format!("{prefix}/{{*path}}")), None, route)
     }
 }

@@ -143,9 +143,7 @@ impl RequestContext {
 
     /// Takes every header of that name off the response.
     pub fn clear_header(&mut self, name: impl header::AsHeaderName) {
-        if let Ok(name) = HeaderName::try_from(name.as_str()) {
-            self.output.headers.remove(name);
-        }
+        self.output.headers.remove(name);
     }
 
     /// Sets a cookie with the response, in the place of one of the same name, path and domain.

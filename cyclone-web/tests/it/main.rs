@@ -1,7 +1,12 @@
 //! Integration tests.
-mod application;
-mod mount;
-mod streaming;
-mod support;
 
+#[cfg(test)]
+mod application;
+#[cfg(test)]
 mod engine;
+#[cfg(test)]
+mod mount;
+#[cfg(test)]
+mod streaming;
+#[cfg(test)]
+mod support;

@@ -1,6 +1,10 @@
 //! The examples as whole processes.
 
+#[cfg(test)]
 mod history;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
 mod terminate;
+#[cfg(test)]
 mod tour;
