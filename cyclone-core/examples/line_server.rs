@@ -26,14 +26,14 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(text) if text.contains(':') => text.parse()?,
         _ => Endpoint::loopback(0),
     };
-    let server = Server::new()
+    let report = Server::new()
         .listen(endpoint, protocol_fn("console", console))
-        .start()
+        .run_with(|server| {
+            for address in server.local_addresses() {
+                let _ = writeln!(io::stdout(), "listening {address}");
+            }
+        })
         .await?;
-    for address in server.local_addresses() {
-        writeln!(io::stdout(), "listening {address}")?;
-    }
-    let report = server.until_signal().await?;
     writeln!(io::stdout(), "{report}")?;
     Ok(())
 }

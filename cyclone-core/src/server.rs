@@ -38,8 +38,12 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Several listeners of any protocols, the services beside them and the resources they share.
 ///
 /// Built by chaining, then [`run`](Self::run) for a whole process or [`start`](Self::start) for a part of
-/// one. The shutdown has phases: stop accepting, tell the peers, drain until the deadline, cut, stop services
-/// in reverse order, report.
+/// one.
+///
+/// The shutdown has phases: stop accepting, tell the peers, drain until the
+/// [deadline](Self::shutdown_deadline), cut (and wait a second at most for what was cut to go), stop services in
+/// reverse order ([`service_timeout`](Self::service_timeout) for each `run` to end and again for each `stop`),
+/// report. The sum of these is the longest that it can take, whatever the clients do.
 ///
 /// ```no_run
 /// use cyclone_core::{Connection, Endpoint, Server, protocol_fn};
@@ -214,8 +218,8 @@ impl Server {
     /// Starts, runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and
     /// reports. A second signal cuts at once.
     ///
-    /// The handlers are installed before anything else, so that no signal is missed; the rest is
-    /// [`RunningServer::until_signal`].
+    /// The handlers are installed before anything else, so that no signal is missed, and stay when this has
+    /// ended: later signals of the two kinds do nothing, so the caller should exit.
     ///
     /// # Errors
     /// As [`start`](Self::start); also when the signal handlers cannot be installed.
@@ -310,22 +314,6 @@ impl RunningServer {
     /// Begins the shutdown; [`wait`](Self::wait) tells how it went.
     pub fn shutdown(&self) {
         self.handle.shutdown();
-    }
-
-    /// Runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and reports: what
-    /// [`Server::run`] does after the start.
-    ///
-    /// A second signal cuts at once. The handlers stay when this has ended: later signals of the two kinds do
-    /// nothing, so the caller should exit.
-    ///
-    /// # Errors
-    /// When the signal handlers cannot be installed; the server is dropped then.
-    ///
-    /// # Cancel safety
-    /// As for [`wait`](Self::wait).
-    pub async fn until_signal(self) -> Result<ShutdownReport, ServerError> {
-        let signals = signal::Signals::install().map_err(ServerError::signals)?;
-        Ok(self.until(signals).await)
     }
 
     async fn until(self, signals: signal::Signals) -> ShutdownReport {

@@ -1,10 +1,20 @@
 //! Integration tests.
 
+mod accept;
 mod bus;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod fake_connector;
+#[cfg(feature = "lines")]
+mod lines;
 mod link;
+mod listener;
 mod log;
+mod looping_call;
 mod pool;
+mod server;
+mod service;
+mod session;
+mod shutdown;
 mod store;
+mod support;

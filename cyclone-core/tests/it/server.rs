@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, future, io};
@@ -115,7 +117,7 @@ fn upgrading(ended: mpsc::UnboundedSender<Session>, spawn_late: bool) -> impl Pr
             if spawn_late {
                 let session = session.clone();
                 tokio::spawn(async move {
-                    while session.resources().get::<Registry>().unwrap().len() > 0 {
+                    while !session.resources().get::<Registry>().unwrap().is_empty() {
                         tokio::task::yield_now().await;
                     }
                     session.spawn(work);
@@ -358,14 +360,13 @@ struct MaybeFaulty(Option<Fault>);
 impl ProtocolFactory for Faulty {
     type Protocol = MaybeFaulty;
     fn build(&self, _peer: &Peer) -> Option<MaybeFaulty> {
-        let odd = self.peers.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let odd = self.peers.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         assert!(!(odd && matches!(self.fault, Fault::Build)), "on purpose");
         Some(MaybeFaulty(odd.then_some(self.fault)))
     }
 }
 
 impl Protocol for MaybeFaulty {
-    #[expect(clippy::manual_async_fn, reason = "the panic is outside the future")]
     fn run(self, mut connection: Connection) -> impl Future<Output = io::Result<()>> + Send {
         assert!(!matches!(self.0, Some(Fault::Call)), "on purpose");
         async move {

@@ -1,5 +1,7 @@
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use std::future::pending;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -307,6 +309,8 @@ async fn a_connection_that_foreign_work_holds_delays_the_end_by_a_second_only() 
 #[cfg(feature = "lines")]
 #[test]
 fn the_example_ends_well_at_a_signal() {
+    use std::io::Write;
+
     const TEST: &str = "shutdown::the_example_ends_well_at_a_signal";
     if is_child(TEST) {
         line_server::main().unwrap();
@@ -370,16 +374,14 @@ fn serve_until_the_second_signal() {
         .enable_all()
         .build()
         .unwrap();
-    let report = runtime.block_on(async {
-        let server = Server::new()
-            .listen(Endpoint::loopback(0), protocol)
-            .shutdown_deadline(ENDLESS)
-            .start()
-            .await
-            .unwrap();
-        println!("listening {}", server.local_addresses()[0]);
-        server.until_signal().await.unwrap()
-    });
+    let server = Server::new()
+        .listen(Endpoint::loopback(0), protocol)
+        .shutdown_deadline(ENDLESS);
+    let report = runtime
+        .block_on(server.run_with(|server| {
+            println!("listening {}", server.local_addresses()[0]);
+        }))
+        .unwrap();
     for one in &report.cut {
         println!("cut #{} {} {}", one.id(), one.protocol(), one.peer());
     }
