@@ -154,6 +154,7 @@ pub(crate) async fn serve<S: HttpService>(
                 since,
             } => {
                 stream = idle;
+                stream.rest();
                 ahead = bytes;
                 age = Age::Idle(since);
             }

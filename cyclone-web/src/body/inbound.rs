@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::clock::StreamClock;
 use super::{BodyError, BodyErrorKind};
-use crate::engine::{ConnectionInfo, Upload};
+use crate::engine::{ConnectionInfo, Upload, Wire};
 
 /// The body of a request off the wire: hyper's, with our time limits, and told to the connection.
 pub(crate) struct Inbound {
@@ -24,6 +24,8 @@ pub(crate) struct Inbound {
     /// The clock of a body on an HTTP/2 stream; an HTTP/1 connection has one timer for everything.
     clock: Option<Box<StreamClock>>,
     http2: bool,
+    /// The number of the request on its HTTP/1 connection.
+    request: u32,
 }
 
 impl Inbound {
@@ -33,7 +35,9 @@ impl Inbound {
         connection: Arc<ConnectionInfo>,
         expecting: bool,
     ) -> Self {
-        connection.wire().set_upload(Upload::Open);
+        let wire = connection.wire();
+        wire.set_upload(Upload::Open);
+        let request = wire.requests.get();
         Self {
             incoming: Some(incoming),
             connection,
@@ -41,6 +45,7 @@ impl Inbound {
             expecting,
             clock: None,
             http2: false,
+            request,
         }
     }
 
@@ -53,6 +58,7 @@ impl Inbound {
             expecting: false,
             clock: None,
             http2: true,
+            request: 0,
         }
     }
 
@@ -92,8 +98,7 @@ impl Inbound {
         if let Some(clock) = &mut self.clock {
             clock.stop();
         }
-        if !self.http2 {
-            let wire = self.connection.wire();
+        if let Some(wire) = self.wire() {
             wire.body_bytes.store(self.received, Ordering::Relaxed);
             wire.body_wanted.clear();
         }
@@ -112,9 +117,15 @@ impl Inbound {
             }
             return Poll::Pending;
         }
-        let wire = self.connection.wire();
+        let Some(wire) = self.wire() else {
+            return Poll::Pending;
+        };
         wire.body_reader.register(cx.waker());
-        wire.body_wanted.set();
+        if !wire.body_wanted.is_set() {
+            wire.body_wanted.set();
+            // The connection's task has to mind the time.
+            wire.driver.wake_from(cx.waker());
+        }
         // The stream under hyper tells of an end only when hyper has taken every byte before it. So if hyper
         // has nothing for us then, the body is cut short.
         if wire.eof.is_set() {
@@ -124,6 +135,13 @@ impl Inbound {
             return self.fail(BodyErrorKind::Timeout);
         }
         Poll::Pending
+    }
+
+    /// The state of the HTTP/1 connection, as long as it is about this request: a body that hyper has read to
+    /// its end may outlive it in other hands.
+    fn wire(&self) -> Option<&Wire> {
+        let wire = self.connection.wire();
+        (!self.http2 && wire.requests.get() == self.request).then_some(wire)
     }
 
     fn fail(&mut self, kind: BodyErrorKind) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -145,8 +163,7 @@ impl Inbound {
     }
 
     fn leave(&self, upload: Upload) {
-        if !self.http2 {
-            let wire = self.connection.wire();
+        if let Some(wire) = self.wire() {
             wire.body_wanted.clear();
             wire.set_upload(upload);
         }
@@ -169,10 +186,9 @@ impl Drop for Inbound {
         let Some(incoming) = self.incoming.take() else {
             return;
         };
-        if self.http2 {
+        let Some(wire) = self.wire() else {
             return;
-        }
-        let wire = self.connection.wire();
+        };
         let worth_it = !self.expecting
             && !wire.eof.is_set()
             && !wire.body_late.is_set()

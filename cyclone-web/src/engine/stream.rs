@@ -78,6 +78,13 @@ impl Stream {
         &mut self.connection
     }
 
+    /// Gives back memory that an idle connection does not need.
+    pub(crate) fn rest(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting = Vec::new();
+        }
+    }
+
     /// Has the connection end with a reset rather than properly.
     pub(crate) fn reset(&mut self) {
         self.is_reset = true;

@@ -171,6 +171,15 @@ impl Driver {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
 
+    /// Wakes the task, unless it is the one that `waker` wakes: that one is running.
+    pub(crate) fn wake_from(&self, waker: &Waker) {
+        if let Some(task) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && !task.will_wake(waker)
+        {
+            task.wake_by_ref();
+        }
+    }
+
     pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             waker.wake_by_ref();

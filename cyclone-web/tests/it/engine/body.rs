@@ -236,3 +236,61 @@ async fn pipelined_requests_are_answered_in_order_at_every_split() {
         assert!(client.is_closed().await, "split at {split}");
     }
 }
+
+/// A body that outlives its request says nothing about the next one.
+#[tokio::test]
+async fn a_body_that_outlives_its_request_does_no_harm() {
+    let (sender, mut bodies) = tokio::sync::mpsc::unbounded_channel();
+    let mut client = serve(Limits::default(), move |request: Request<Body>| {
+        let sender = sender.clone();
+        async move {
+            if request.uri().path() == "/keep" {
+                sender.send(request.into_body()).unwrap();
+                return Response::new(Body::from("kept"));
+            }
+            mirror(request).await
+        }
+    });
+    let keep = "POST /keep HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc";
+    for read in [true, false] {
+        assert_eq!(client.exchange(keep).await.body, "kept");
+        let kept = bodies.recv().await.unwrap();
+        client.send(format!("{}d", post(3))).await;
+        tokio::task::yield_now().await;
+        if read {
+            assert_eq!(kept.collect().await.unwrap().to_bytes(), "abc");
+        } else {
+            drop(kept);
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(client.exchange("ef").await.body, "POST /p def");
+    }
+}
+
+/// The client goes away after every byte of a session: the server notices, and nothing is left behind.
+#[tokio::test(start_paused = true)]
+async fn a_session_may_break_off_anywhere() {
+    let session = format!(
+        "{GET}{}abc{CHUNKED}2\r\nde\r\n1\r\nf\r\n0\r\n\r\nGET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+        post(3)
+    );
+    for count in 0..=session.len() {
+        for reads in [true, false] {
+            let start = tokio::time::Instant::now();
+            let mut client = serve(Limits::default(), move |request| async move {
+                if reads {
+                    mirror(request).await
+                } else {
+                    hello(request).await
+                }
+            });
+            client.send(&session.as_bytes()[..count]).await;
+            drop(client.io);
+            let _ = client.server.await.unwrap();
+            assert!(
+                start.elapsed() < std::time::Duration::from_secs(1),
+                "after {count} bytes"
+            );
+        }
+    }
+}

@@ -180,13 +180,45 @@ async fn header_fields() {
 /// One request, split at every byte: the same answer.
 #[tokio::test]
 async fn a_refused_request_is_refused_at_every_split() {
-    let request = b"GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
-    for split in 1..request.len() {
-        let mut client = serve(Limits::default(), hello);
-        client.send(&request[..split]).await;
-        tokio::task::yield_now().await;
-        client.send(&request[split..]).await;
-        assert_eq!(client.answer().await.status, 400, "split at {split}");
+    for request in [
+        "GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/?b#c HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a HTTP/3.4\r\nHost: a\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n",
+    ] {
+        for split in 1..request.len() {
+            let mut client = serve(Limits::default(), hello);
+            client.send(&request[..split]).await;
+            tokio::task::yield_now().await;
+            client.send(&request[split..]).await;
+            let status = client.answer().await.status;
+            assert!(matches!(status, 400 | 505), "{request:?} split at {split}");
+        }
+    }
+}
+
+/// `#` is welcome everywhere else.
+#[tokio::test]
+async fn other_hashes_are_no_fragments() {
+    let mut client = serve(Limits::default(), mirror);
+    for (request, body) in [
+        (
+            "GET /a HTTP/1.1\r\nHost: a\r\nX: GET /a#b HTTP/1.1\r\n\r\n",
+            "GET /a ",
+        ),
+        ("GET /%23 HTTP/1.1\r\nHost: a\r\nX: #\r\n\r\n", "GET /%23 "),
+        (
+            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nGET /a#b HTTP/1.1\r\n\n",
+            "POST /a GET /a#b HTTP/1.1\r\n\n",
+        ),
+        (
+            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\nPOST /b#b HTTP/1.1\r\n\n",
+            "POST /a POST /b#b HTTP/1.1\r\n\n",
+        ),
+    ] {
+        let answer = client.exchange(request).await;
+        assert_eq!((answer.status, &*answer.body), (200, body), "{request:?}");
     }
 }
 

@@ -221,6 +221,22 @@ async fn a_slow_handler_does_not_use_up_the_bodys_time() {
     assert_eq!(client.exchange("c").await.body, "POST / abc");
 }
 
+/// Also when another task reads it, and begins to long after the request.
+#[tokio::test(start_paused = true)]
+async fn a_stalled_body_in_other_hands_is_answered_with_408() {
+    async fn delegate(request: Request<Body>) -> Response<Body> {
+        sleep(seconds(100)).await;
+        tokio::spawn(mirror(request)).await.unwrap()
+    }
+    let mut client = serve(Limits::default(), delegate);
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nab")
+        .await;
+    let start = Instant::now();
+    assert_eq!(client.answer().await.status, 408);
+    assert_elapsed(start, seconds(160));
+}
+
 /// A handler that does not heed the error does not hold the connection.
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_ignores_the_time_limit_is_dropped() {
