@@ -49,6 +49,11 @@ const CASES: &[(&str, Expected<'_>)] = &[
         "data: a\n\r\n\r\ndata: b\n\r",
         &[("message", "a", ""), ("message", "b", "")],
     ),
+    (
+        "id: 1\r\ndata: a\r\ndata: b\r\n\r\n",
+        &[("message", "a\nb", "1")],
+    ),
+    ("data: a\rdata: b\r\r", &[("message", "a\nb", "")]),
     // A byte order mark counts once, and only at the start.
     ("\u{FEFF}data: a\n\n", &[("message", "a", "")]),
     (
