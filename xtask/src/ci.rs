@@ -144,12 +144,13 @@ fn features() -> Result<()> {
             .keys()
             .map(|feature| Some(feature.as_str()));
         for feature in [None].into_iter().chain(alone) {
-            let mut check = cargo(["check", "--lib", "--no-default-features"]);
-            check.args(["--package", &package.name]);
+            let mut lint = cargo(["clippy", "--lib", "--no-default-features"]);
+            lint.args(["--package", &package.name]);
             if let Some(feature) = feature {
-                check.args(["--features", feature]);
+                lint.args(["--features", feature]);
             }
-            workspace::run(&mut check)?;
+            // Code that only a feature uses must go with the feature.
+            workspace::run(lint.args(["--", "--deny=warnings"]))?;
         }
     }
     Ok(())
