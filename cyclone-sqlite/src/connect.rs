@@ -27,6 +27,8 @@ const WAL_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) enum Role {
     Writer,
     Reader,
+    /// Reads the database and writes a copy of it.
+    Copier,
 }
 
 /// Opens connections to one database.
@@ -98,7 +100,7 @@ impl Opener {
                     Role::Writer => {
                         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
                     }
-                    Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
+                    Role::Reader | Role::Copier => OpenFlags::SQLITE_OPEN_READ_ONLY,
                 };
                 Connection::open_with_flags(path, flags)
             }
@@ -174,12 +176,20 @@ impl Opener {
 
     /// The size of the write-ahead log in bytes; 0 when there is none.
     pub(crate) fn wal_bytes(&self) -> u64 {
-        let Place::File(path) = &self.settings.place else {
+        let Some(path) = self.path() else {
             return 0;
         };
-        let mut name = path.clone().into_os_string();
+        let mut name = path.as_os_str().to_owned();
         name.push("-wal");
         std::fs::metadata(name).map_or(0, |metadata| metadata.len())
+    }
+
+    /// The file of the database; none in memory.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.settings.place {
+            Place::File(path) => Some(path),
+            Place::Memory => None,
+        }
     }
 
     pub(crate) fn settings(&self) -> &SqliteBuilder {

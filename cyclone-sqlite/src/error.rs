@@ -86,6 +86,8 @@ pub enum Error {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// A file of a backup could not be made. The database was not changed.
+    Io(std::io::Error),
     /// The database could not be opened. Nothing was sent.
     Open {
         /// What was tried.
@@ -168,6 +170,7 @@ impl fmt::Display for Error {
                 f,
                 "the database has schema version {found}, this program knows {known}"
             ),
+            Self::Io(error) => error.fmt(f),
             Self::Open { what, source: None } => f.write_str(what),
             Self::Open {
                 what,
@@ -183,6 +186,7 @@ impl StdError for Error {
             // Their text is that of the inner error, so its source is the next one.
             Self::Database(error) => error.source(),
             Self::Application(error) => error.source(),
+            Self::Io(error) => error.source(),
             Self::OutcomeUnknown(Some(error))
             | Self::Migration { source: error, .. }
             | Self::Open {

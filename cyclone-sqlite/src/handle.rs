@@ -36,7 +36,7 @@ use crate::worker::Worker;
 /// A closure must not wait for another call of the same database: it would hold the thread that is to serve it.
 #[derive(Clone)]
 pub struct Sqlite {
-    owner: Arc<Owner>,
+    pub(crate) owner: Arc<Owner>,
     time_limit: Option<Duration>,
 }
 

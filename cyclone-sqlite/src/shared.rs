@@ -164,6 +164,16 @@ impl Shared {
         *lock(&self.readers) += 1;
     }
 
+    /// As a reader, if the database is open still.
+    pub(crate) fn guest_begins(&self) -> bool {
+        let mut readers = lock(&self.readers);
+        if *self.stage.borrow() != Stage::Open {
+            return false;
+        }
+        *readers += 1;
+        true
+    }
+
     pub(crate) fn reader_ends(&self) {
         *lock(&self.readers) -= 1;
         self.reader_left.notify_all();

@@ -89,7 +89,7 @@ impl Worker {
     fn queue(&self) -> &Queue {
         self.shared.queue(match self.role {
             Role::Writer => Mode::Write,
-            Role::Reader => Mode::Read,
+            Role::Reader | Role::Copier => Mode::Read,
         })
     }
 
@@ -216,7 +216,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.down(|| Error::Closed);
         match self.role {
-            Role::Reader => self.shared.reader_ends(),
+            Role::Reader | Role::Copier => self.shared.reader_ends(),
             Role::Writer => self.shared.closed(),
         }
     }

@@ -277,3 +277,37 @@ async fn many_callers_get_what_they_were_told() {
             .all(|n| sure.contains(n) || (unsure.contains(n) && n % 3 != 1))
     );
 }
+
+/// The caller of a write that waits for its commit goes away while a neighbour is in the middle of a statement.
+#[tokio::test]
+async fn a_cancelled_member_does_not_interrupt_the_one_that_runs() {
+    let file = file();
+    let db = open(&file, unhurried).await;
+    let plug = Plug::writer(&db).await;
+    let first = queue(&db, 1, insert(&db, 1)).await;
+    let (began, begun) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let second = tokio::spawn(db.write_grouped(
+        move |tx: &Connection| -> rusqlite::Result<usize> {
+            let mut statement = tx.prepare("SELECT 1 UNION ALL SELECT 2")?;
+            let mut rows = statement.query(())?;
+            rows.next()?;
+            let _ = began.send(());
+            let _ = wait.recv();
+            rows.next()?;
+            tx.execute("INSERT INTO t VALUES (2)", ())
+        },
+    ));
+    let second = queue(&db, 2, second).await;
+    plug.pull().await;
+    tokio::task::spawn_blocking(move || begun.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    drop(go);
+    assert_eq!(second.await.unwrap().unwrap(), 1);
+    // It had succeeded, so it was stored although nobody waited for it any more.
+    assert_eq!(numbers(&db).await, [1, 2]);
+}

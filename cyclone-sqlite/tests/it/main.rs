@@ -1,6 +1,8 @@
 //! Integration tests.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod basics;
 #[cfg(test)]
 mod cancel;
