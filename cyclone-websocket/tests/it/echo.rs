@@ -1,6 +1,7 @@
 //! tokio-tungstenite as client, axum and hyper as servers.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use cyclone_websocket::{CloseCause, Config};
 use futures_util::{SinkExt, StreamExt};
@@ -220,6 +221,36 @@ async fn a_broadcast_reaches_every_socket() {
             let answer = client.next().await.unwrap().unwrap();
             assert_eq!(answer, Message::text("to all"));
         }
+    })
+    .await;
+}
+
+/// No wake-up is lost between senders on other threads and a session that falls idle again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn senders_on_many_threads() {
+    const SENDERS: usize = 4;
+    const MESSAGES: usize = 5000;
+    both(async |address, mut reports| {
+        let mut client = connect(address).await;
+        let sender = opened(&mut reports).await;
+        for _ in 0..SENDERS {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                for _ in 0..MESSAGES {
+                    sender.send("message").await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        let receiving = async {
+            for _ in 0..SENDERS * MESSAGES {
+                client.next().await.unwrap().unwrap();
+            }
+        };
+        // Less than a heartbeat, which would wake the session and hide it.
+        tokio::time::timeout(Duration::from_secs(25), receiving)
+            .await
+            .expect("a wake-up was lost");
     })
     .await;
 }

@@ -1,5 +1,7 @@
 //! Ways to end: who closes, with which code, and that `close` is called once.
 
+use std::time::Duration;
+
 use cyclone_core::{Resources, Session};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -165,6 +167,7 @@ async fn the_peer_breaks_the_protocol() {
         assert_eq!(bench.frame().await, None, "our half is closed");
         bench.peer.shutdown().await.unwrap();
         bench.expect_closed(code, cause, false).await;
+        assert_eq!(bench.elapsed(), Duration::ZERO, "no time-out was needed");
     }
 }
 
@@ -176,6 +179,54 @@ async fn a_peer_that_broke_the_protocol_and_stays_is_left() {
         .expect_closed(1002, CloseCause::ProtocolError, false)
         .await;
     assert!(bench.elapsed() >= crate::config::DEFAULT_CLOSE_TIMEOUT);
+}
+
+/// The answer to our Close frame is found behind messages that wait for a busy handler.
+#[tokio::test(start_paused = true)]
+async fn a_busy_handler_does_not_hold_up_the_handshake() {
+    let mut bench = start();
+    bench.send(text("wait for the end")).await;
+    bench.send(text("read ahead")).await;
+    bench.send(text("in the way")).await;
+    bench.expect_seen(Seen::Open).await;
+    bench.expect_message("wait for the end").await;
+    bench.sender.close(1000, "").unwrap();
+    bench.expect(0x88, body(1000, "")).await;
+    bench.send(close(1000, "")).await;
+    bench.expect_message("read ahead").await;
+    bench.expect_closed(1000, CloseCause::Local, true).await;
+    assert_eq!(bench.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_once_the_peer_has_closed() {
+    let setup = Setup {
+        pipe: 64,
+        ..Setup::default()
+    };
+    let mut bench = setup.start();
+    bench.expect_seen(Seen::Open).await;
+    bench.sender.try_send(vec![0; 100]).unwrap();
+    bench.send(close(1000, "")).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bench.sender.try_send("late").unwrap_err().is_closed());
+    bench.expect(0x82, [0; 100]).await;
+    bench.expect(0x88, body(1000, "")).await;
+    bench.expect_closed(1000, CloseCause::Peer, true).await;
+}
+
+/// A peer that says good-bye and goes at once: our write fails, its words are still heard.
+#[tokio::test(start_paused = true)]
+async fn what_arrived_is_read_after_a_failed_write() {
+    let mut bench = start();
+    bench.sender.try_send("cannot be written").unwrap();
+    let mut last = text("quiet");
+    last.extend(close(4000, "gone"));
+    bench.send(last).await;
+    drop(std::mem::replace(&mut bench.peer, tokio::io::duplex(1).0));
+    bench.expect_seen(Seen::Open).await;
+    bench.expect_message("quiet").await;
+    bench.expect_closed(4000, CloseCause::Peer, false).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,6 +296,6 @@ async fn a_cut_ends_at_once_and_close_is_still_called() {
         cut.cancel();
         assert_eq!(bench.frame().await, None, "no Close frame");
         bench.expect_closed(1006, CloseCause::Cut, false).await;
-        assert_eq!(bench.elapsed(), std::time::Duration::ZERO);
+        assert_eq!(bench.elapsed(), Duration::ZERO);
     }
 }

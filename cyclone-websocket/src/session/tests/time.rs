@@ -183,6 +183,26 @@ async fn a_peer_that_reads_slowly_stays() {
     assert!(bench.sender.is_open());
 }
 
+/// Taking bytes again after taking none is a sign of life too, the only one of a peer that is slow and says
+/// nothing.
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_that_is_silent_stays() {
+    let setup = Setup {
+        pipe: 4,
+        ..Setup::default()
+    };
+    let mut bench = setup.start();
+    bench.expect(0x89, "").await;
+    bench.sender.send(vec![0; 100]).await.unwrap();
+    for _ in 0..50 {
+        tokio::time::sleep(SECOND * 5).await;
+        tokio::io::AsyncReadExt::read_u8(&mut bench.peer)
+            .await
+            .unwrap();
+    }
+    assert!(bench.sender.is_open());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_close_that_is_not_answered_ends_by_its_time_out() {
     let mut bench = start();
