@@ -121,3 +121,8 @@ pub use message::{Message, Text};
 pub use sender::WebSocketSender;
 pub use socket::WebSocket;
 pub use upgrade::{WebSocketService, upgrade, upgrade_with};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

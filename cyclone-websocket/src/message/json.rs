@@ -50,3 +50,21 @@ impl std::error::Error for JsonError {
         Some(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::error::Error;
+
+    use crate::message::Message;
+
+    #[test]
+    fn what_is_no_json_is_an_error_with_a_source() {
+        let error = Message::from("{").parse_json::<Vec<u8>>().unwrap_err();
+        assert!(error.source().is_some());
+        assert!(Message::from("[300]").parse_json::<Vec<u8>>().is_err());
+        let parsed = Message::from(vec![b'[', b'3', b']']).parse_json::<Vec<u8>>();
+        assert_eq!(parsed.unwrap(), [3]);
+        assert!(Message::json(&BTreeMap::from([((1, 2), 3)])).is_err());
+    }
+}

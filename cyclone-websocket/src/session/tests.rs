@@ -41,8 +41,7 @@ enum Seen {
 struct Probe {
     seen: mpsc::UnboundedSender<Seen>,
     open: Script,
-    /// Panics in `close`.
-    panic_in_close: bool,
+    close: Script,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -51,6 +50,7 @@ enum Script {
     Succeed,
     Fail,
     Panic,
+    Hang,
 }
 
 impl Probe {
@@ -67,6 +67,7 @@ impl WebSocketHandler for Probe {
             Script::Succeed => {}
             Script::Fail => return Err(HandlerError::close(4000, "no")),
             Script::Panic => panic!("secret"),
+            Script::Hang => std::future::pending().await,
         }
         self.tell(Seen::Open);
         Ok(())
@@ -95,7 +96,11 @@ impl WebSocketHandler for Probe {
 
     async fn close(&mut self, _socket: &WebSocket, info: CloseInfo) {
         self.tell(Seen::Close(info));
-        assert!(!self.panic_in_close, "secret");
+        match self.close {
+            Script::Succeed | Script::Fail => {}
+            Script::Panic => panic!("secret"),
+            Script::Hang => std::future::pending().await,
+        }
     }
 }
 
@@ -112,7 +117,7 @@ struct Setup {
     config: Config,
     session: Session,
     open: Script,
-    panic_in_close: bool,
+    close: Script,
     pipe: usize,
 }
 
@@ -122,7 +127,7 @@ impl Default for Setup {
             config: Config::default(),
             session: Session::detached(),
             open: Script::Succeed,
-            panic_in_close: false,
+            close: Script::Succeed,
             pipe: 1 << 20,
         }
     }
@@ -135,7 +140,7 @@ impl Setup {
         let handler = Probe {
             seen: tell,
             open: self.open,
-            panic_in_close: self.panic_in_close,
+            close: self.close,
         };
         let (parts, ()) = Request::new(()).into_parts();
         let queue = Arc::new(Queue::new(&self.config));

@@ -1,7 +1,14 @@
 //! Handshakes as bytes, through whole servers.
 
+use std::convert::Infallible;
+use std::sync::Mutex;
+use std::time::Duration;
+
 use cyclone_websocket::{Config, HandshakeErrorKind, WebSocketService, upgrade};
 use http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::{Raw, echoes, frame, opened, request, serve_axum, serve_hyper};
@@ -140,4 +147,33 @@ async fn a_client_that_leaves_during_the_handshake() {
     let _raw = Raw::connect(address).await;
     opened(&mut reports).await;
     assert!(reports.try_recv().is_err());
+}
+
+/// A server that upgrades and then does not answer: the session gives up, and its handler is dropped.
+#[tokio::test]
+async fn an_upgrade_that_is_not_completed_in_time() {
+    let (makes, mut reports) = echoes(Config::new().upgrade_timeout(Duration::from_millis(50)));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let makes = Mutex::new(Some(makes));
+        let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
+            let makes = makes.lock().unwrap().take().unwrap();
+            upgrade(&mut request, makes.handler()).unwrap();
+            std::future::pending::<Result<http::Response<String>, Infallible>>()
+        });
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+            .await;
+    });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request(address).as_bytes())
+        .await
+        .unwrap();
+    assert!(reports.recv().await.is_none());
+    server.abort();
 }

@@ -132,7 +132,7 @@ async fn open_fails_and_close_is_not_called() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_close_hurts_nobody() {
     let setup = Setup {
-        panic_in_close: true,
+        close: Script::Panic,
         ..Setup::default()
     };
     let mut bench = setup.start();

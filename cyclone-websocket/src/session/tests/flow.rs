@@ -301,7 +301,7 @@ async fn the_future_of_a_session_stays_small() {
     let handler = Probe {
         seen: tokio::sync::mpsc::unbounded_channel().0,
         open: Script::Succeed,
-        panic_in_close: false,
+        close: Script::Succeed,
     };
     let future = super::super::upgraded(on_upgrade, handler, socket, queue, config);
     let bytes = size_of_val(&future);

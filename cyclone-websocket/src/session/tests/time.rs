@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SECOND, Seen, Setup, close, ping, pong, start, text};
+use super::{SECOND, Script, Seen, Setup, close, ping, pong, start, text};
 use crate::close::CloseCause;
 use crate::config::{
     Config, DEFAULT_CLOSE_TIMEOUT, DEFAULT_HANDLER_GRACE, DEFAULT_PING_INTERVAL,
@@ -263,4 +263,33 @@ async fn endless_times_are_endless() {
     bench.expect(0x88, super::body(1000, "")).await;
     bench.send(close(1000, "")).await;
     bench.expect_closed(1000, CloseCause::Local, true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_method_that_hangs_is_dropped_after_the_grace() {
+    let setup = Setup {
+        close: Script::Hang,
+        ..Setup::default()
+    };
+    let mut bench = setup.start();
+    bench.send(close(1000, "")).await;
+    // Waits until the handler is gone.
+    bench.expect_closed(1000, CloseCause::Peer, true).await;
+    assert_about(bench.elapsed(), DEFAULT_HANDLER_GRACE);
+}
+
+/// The session works under `open` too; when the peer goes meanwhile, `close` is not called.
+#[tokio::test(start_paused = true)]
+async fn an_open_that_hangs_is_dropped_after_the_grace() {
+    let setup = Setup {
+        open: Script::Hang,
+        ..Setup::default()
+    };
+    let mut bench = setup.start();
+    bench.send(ping("waiting")).await;
+    bench.expect(0x8a, "waiting").await;
+    bench.send(close(1000, "")).await;
+    bench.expect(0x88, super::body(1000, "")).await;
+    assert_eq!(bench.seen.recv().await, None);
+    assert_about(bench.elapsed(), DEFAULT_HANDLER_GRACE);
 }
