@@ -190,18 +190,17 @@ fn replay(entries: &mut VecDeque<LogEntry>, max_bytes: usize) -> Option<(Bytes, 
     let mut position = None;
     let mut out = BytesMut::new();
     while let Some(entry) = entries.front() {
-        if position.is_some() && out.len() + entry.payload.len() + ID_BYTES > max_bytes {
+        let whole = out.len();
+        put_entry(&mut out, entry);
+        if position.is_some() && out.len() > max_bytes {
+            out.truncate(whole);
             break;
         }
-        put_entry(&mut out, entry);
         position = Some(entry.id);
         entries.pop_front();
     }
     Some((out.freeze(), position?))
 }
-
-/// The most that the line of an id takes.
-const ID_BYTES: usize = "id: 18446744073709551615-18446744073709551615\n".len();
 
 fn join(mut events: Vec<Bytes>) -> Bytes {
     if events.len() == 1

@@ -279,6 +279,10 @@ async fn clients_that_come_back_together_do_not_read_the_log() {
     let id = stays.last_event_id();
     stays.expect_numbers(10, 50).await;
     let reads = flaky.inner.reads.load(Ordering::SeqCst);
+    assert_eq!(
+        reads, 1,
+        "fifty announcements at once need one look at the log"
+    );
     for _ in 0..100 {
         follow(&channel, Some(&start))
             .await

@@ -189,6 +189,25 @@ async fn events_of_a_channel_are_sent_together_up_to_the_bound() {
 }
 
 #[tokio::test]
+async fn a_chunk_of_a_channel_just_under_at_and_over() {
+    let channel = channel();
+    let stays = channel.subscribe(None).await.unwrap();
+    let id = stays.position().to_string();
+    publish_numbers(&channel, 0, 4).await;
+    tokio::task::yield_now().await;
+    let one = format!("id: {id}\ndata: 0\n\n").len();
+    for from_log in [false, true] {
+        for (bound, together) in [(2 * one - 1, 1), (2 * one, 2), (2 * one + 1, 2)] {
+            let from = if from_log { "0-0" } else { &id };
+            let events = channel.subscribe(Some(from)).await.unwrap();
+            let events = EventStream::follow(events).retry(None).max_chunk(bound);
+            let chunk = client(events.into_response()).chunk().await.unwrap();
+            assert_eq!(chunk.len(), together * one, "bound {bound}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_is_not_asked_again_after_its_end() {
     let mut left = 3;
     let once = stream::poll_fn(move |_| {
