@@ -246,7 +246,12 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Begins a job, or counts it as cancelled.
     pub(crate) fn begin(shared: &'a Shared, live: &Live, envelope: &Envelope) -> Option<Self> {
+        // A caller that goes before the start closes its side first, one that goes after it interrupts.
         if !envelope.ticket.start(&live.interrupt) {
+            return None;
+        }
+        if envelope.job.is_abandoned() {
+            envelope.ticket.settle();
             count(&shared.counters.cancelled);
             return None;
         }

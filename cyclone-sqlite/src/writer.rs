@@ -231,8 +231,6 @@ fn again(shared: &Shared, live: &Live, kept: Vec<Envelope>) -> Condition {
     for envelope in kept {
         if condition == Condition::Broken {
             envelope.job.answer(Some(Error::Unavailable));
-        } else if envelope.job.is_abandoned() {
-            count(&shared.counters.cancelled);
         } else {
             count(&shared.counters.repeated);
             condition = alone(shared, live, envelope);

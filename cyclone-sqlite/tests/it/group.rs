@@ -132,6 +132,7 @@ enum Disaster {
     Cancelled,
     Panic,
     DeferredForeignKey,
+    DiskFull,
 }
 
 #[tokio::test]
@@ -143,6 +144,7 @@ async fn neighbours_survive_every_disaster() {
         Disaster::Cancelled,
         Disaster::Panic,
         Disaster::DeferredForeignKey,
+        Disaster::DiskFull,
     ] {
         for position in 0..3 {
             neighbours_survive(disaster, position).await;
@@ -152,7 +154,9 @@ async fn neighbours_survive_every_disaster() {
 
 async fn neighbours_survive(disaster: Disaster, position: i64) {
     let file = file();
-    let db = open(&file, unhurried).await;
+    // As if the disk had room for 50 pages.
+    let full = |conn: &Connection| conn.execute_batch("PRAGMA max_page_count = 50");
+    let db = open(&file, |b| unhurried(b).on_connect(full)).await;
     db.execute_batch(
         "CREATE TABLE child (t INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (100);",
     )
@@ -178,6 +182,9 @@ async fn neighbours_survive(disaster: Disaster, position: i64) {
                     Disaster::TimeLimit | Disaster::Cancelled => tx.execute(ENDLESS_INSERT, ()),
                     Disaster::Panic => panic!("on purpose"),
                     Disaster::DeferredForeignKey => tx.execute("INSERT INTO child VALUES (7)", ()),
+                    Disaster::DiskFull => {
+                        tx.execute("INSERT INTO child VALUES (zeroblob(1000000))", ())
+                    }
                 }
             };
             match disaster {
