@@ -1,6 +1,5 @@
 //! HTTP/2 with prior knowledge.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

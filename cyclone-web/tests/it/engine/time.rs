@@ -76,7 +76,7 @@ async fn a_slow_second_head_is_answered_with_408() {
         sleep(rest).await;
         client.send("G").await;
         let start = Instant::now();
-        dribble(&mut client, GET[1..].as_bytes(), seconds(1)).await;
+        dribble(&mut client, &GET.as_bytes()[1..], seconds(1)).await;
         assert_eq!(client.answer().await.status, 408);
         assert_elapsed(start, seconds(15));
         assert!(client.is_closed().await);
@@ -230,7 +230,7 @@ async fn a_stalled_body_in_other_hands_is_answered_with_408() {
     }
     let mut client = serve(Limits::default(), delegate);
     client
-        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nab")
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n")
         .await;
     let start = Instant::now();
     assert_eq!(client.answer().await.status, 408);
