@@ -74,9 +74,19 @@ pub(crate) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
 
 const CHILD: &str = "CYCLONE_CORE_TEST_CHILD";
 
+/// How long a child lives at most, so that a test of one that hangs fails.
+const CHILD_LIFE: Duration = Duration::from_secs(60);
+
 /// Whether this process is the child of a test; `test` is the full name of the test that is its `main`.
 pub(crate) fn is_child(test: &str) -> bool {
-    std::env::var(CHILD).is_ok_and(|name| name == test)
+    let child = std::env::var(CHILD).is_ok_and(|name| name == test);
+    if child {
+        std::thread::spawn(|| {
+            std::thread::sleep(CHILD_LIFE);
+            std::process::exit(4);
+        });
+    }
+    child
 }
 
 /// A process of this test binary that runs only the test `test`, for which [`is_child`] then holds.
