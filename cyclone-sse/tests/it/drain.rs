@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cyclone_core::{Resources, Session};
 use cyclone_sse::{DRAIN_RETRY_MIN, DRAIN_RETRY_SPREAD, Event, EventStream, OnDrain};
+use futures_util::{StreamExt, stream};
 use http::Request;
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +101,20 @@ async fn what_a_sender_has_queued_is_sent_before_the_farewell() {
     server.draining.cancel();
     client.expect_numbers(0, 3).await;
     assert!(sender.send(Event::text("late")).await.is_err());
+    assert_eq!(client.data().await, "farewell");
+    assert_eq!(client.data().await, "<end>");
+}
+
+/// An event was taken from the stream, but did not fit into the chunk before.
+#[tokio::test]
+async fn an_event_that_was_held_back_is_sent_before_the_farewell() {
+    let server = Server::new();
+    let events = stream::iter((0..3).map(|number| Event::text(number.to_string())));
+    let events = EventStream::new(events.chain(stream::pending())).retry(None);
+    let mut client = server.serve(events.max_chunk(10).farewell(Event::text("farewell")));
+    assert_eq!(client.chunk().await.unwrap(), "data: 0\n\n");
+    server.draining.cancel();
+    client.expect_numbers(0, 2).await;
     assert_eq!(client.data().await, "farewell");
     assert_eq!(client.data().await, "<end>");
 }
