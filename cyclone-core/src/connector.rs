@@ -1,6 +1,6 @@
 //! What a database or peer must offer to be kept connected by a [`Pool`](crate::Pool) or a [`Link`](crate::Link).
 
-use std::{error::Error, future::Future, time::Duration};
+use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
 pub use error::{ConnectionError, ConnectionErrorKind};
 pub(crate) use guarded::{check, close, connect, is_broken, session};
@@ -60,7 +60,10 @@ pub trait Connector: Send + Sync + 'static {
     /// The future is dropped when its time is up; it must leave nothing behind.
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, Self::Error>> + Send;
 
-    /// Asks the other side for a sign of life, and may clean up what the last user left.
+    /// Asks the other side for a sign of life.
+    ///
+    /// Not before every use: a connection that worked a moment ago is trusted. So what a user leaves behind (an open
+    /// transaction, a subscription) is to be ended by that user, or by [`Pooled::discard`](crate::Pooled::discard).
     ///
     /// # Errors
     ///
@@ -93,5 +96,31 @@ pub trait Connector: Send + Sync + 'static {
     /// Broken connections, and those with an unfinished operation, are dropped without it.
     fn close(&self, connection: Self::Connection) -> impl Future<Output = ()> + Send {
         async move { drop(connection) }
+    }
+}
+
+/// One connector for a pool and a link to the same server.
+impl<C: Connector> Connector for Arc<C> {
+    type Connection = C::Connection;
+    type Error = C::Error;
+
+    async fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        (**self).connect().await
+    }
+
+    async fn check(&self, connection: &mut Self::Connection) -> Result<(), Self::Error> {
+        (**self).check(connection).await
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn is_broken(&self, connection: &Self::Connection) -> bool {
+        (**self).is_broken(connection)
+    }
+
+    async fn close(&self, connection: Self::Connection) {
+        (**self).close(connection).await;
     }
 }

@@ -162,9 +162,9 @@ impl<C: Connector> PoolBuilder<C> {
     }
 
     /// A connection is closed when it is so old, less up to a tenth at random, and nobody uses it; 30 min by
-    /// default.
+    /// default. Not less than 1 s.
     pub fn max_lifetime(mut self, limit: Duration) -> Self {
-        self.settings.max_lifetime = limit;
+        self.settings.max_lifetime = limit.max(Duration::from_secs(1));
         self
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Entry<C: Connector> {
     pub(super) last_used: Instant,
     /// When it was last known to work.
     pub(super) seen: Instant,
-    /// The pool's [epoch](super::shared::Epoch) in which it was last known to work.
+    /// The epoch of the pool, see [`Shared`](super::shared::Shared), in which it was last known to work.
     pub(super) epoch: u64,
 }
 

@@ -120,7 +120,8 @@ impl<C: Connector> Keeper<C> {
         let shared = Arc::clone(&self.shared);
         let settings = &shared.settings;
         let mut next = later(now, Duration::MAX);
-        let (epoch, ready) = shared.begin_sweep(next);
+        let ready = shared.begin_sweep(next);
+        let epoch = shared.epoch();
         let mut spare = shared.counts.idle().saturating_sub(settings.min_idle);
         let mut verdicts = Vec::new();
         let mut stays = |entry: &Entry<C>| match entry.judge(

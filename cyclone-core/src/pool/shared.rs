@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst},
     },
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Shared<C: Connector> {
     pub(super) drained: watch::Sender<Option<usize>>,
     /// Whether the keeper runs.
     pub(super) running: AtomicBool,
+    /// Raised when a connection was found dead: those seen alive in an earlier epoch only are suspect.
+    epoch: AtomicU64,
     state: Mutex<State<C>>,
 }
 
@@ -50,8 +52,6 @@ struct State<C: Connector> {
     waiters: VecDeque<oneshot::Sender<Delivery<C>>>,
     /// Connections that the keeper has to close.
     retired: Vec<Entry<C>>,
-    /// Raised when a connection was found dead: those seen alive in an earlier epoch only are suspect.
-    epoch: u64,
     /// When the keeper has to look at the idle connections.
     sweep_at: Instant,
     /// Why the last attempt to connect failed; `None` after a success.
@@ -71,11 +71,11 @@ impl<C: Connector> Shared<C> {
             attempted: Notify::new(),
             drained: watch::Sender::new(None),
             running: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
             state: Mutex::new(State {
                 ready: VecDeque::new(),
                 waiters: VecDeque::new(),
                 retired: Vec::new(),
-                epoch: 0,
                 sweep_at: Instant::now(),
                 error: None,
                 outage: false,
@@ -232,18 +232,19 @@ impl<C: Connector> Shared<C> {
     /// Notes that a connection, last known to work in `epoch`, is dead: the others are suspect from now on.
     pub(super) fn found_dead(&self, epoch: u64) {
         self.counts.broken.fetch_add(1, Relaxed);
-        let mut state = lock(&self.state);
         // One dead server has many dead connections: the first of them raises the alarm.
-        if state.epoch == epoch {
-            state.epoch += 1;
-            state.sweep_at = Instant::now();
-            drop(state);
+        let first = self
+            .epoch
+            .compare_exchange(epoch, epoch + 1, SeqCst, SeqCst)
+            .is_ok();
+        if first {
+            lock(&self.state).sweep_at = Instant::now();
             self.counts.bell.notify_one();
         }
     }
 
     pub(super) fn epoch(&self) -> u64 {
-        lock(&self.state).epoch
+        self.epoch.load(SeqCst)
     }
 
     /// Has the keeper look at the idle connections at `at`, or earlier.
@@ -261,10 +262,10 @@ impl<C: Connector> Shared<C> {
     }
 
     /// Takes the ready connections for a look at all idle ones, the next look being at `next` so far.
-    pub(super) fn begin_sweep(&self, next: Instant) -> (u64, VecDeque<Entry<C>>) {
+    pub(super) fn begin_sweep(&self, next: Instant) -> VecDeque<Entry<C>> {
         let mut state = lock(&self.state);
         state.sweep_at = next;
-        (state.epoch, std::mem::take(&mut state.ready))
+        std::mem::take(&mut state.ready)
     }
 
     pub(super) fn take_retired(&self) -> Vec<Entry<C>> {

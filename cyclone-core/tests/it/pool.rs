@@ -21,6 +21,7 @@ mod idle;
 mod lifecycle;
 mod outage;
 mod threads;
+mod warnings;
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -205,6 +205,22 @@ async fn one_dead_connection_makes_the_others_suspect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_suspect_connection_is_checked_although_it_worked_a_moment_ago() {
+    let fake = Fake::new();
+    let pool = lazy(&fake).build();
+    let mut broken = pool.get().await.unwrap();
+    drop(pool.get().await.unwrap());
+    broken.broken = true;
+    drop(broken);
+    // At once, before the background could have looked.
+    assert!(poll_once(&mut Box::pin(pool.get())).await.is_ready());
+    assert_eq!(fake.checks(), 1);
+    settle().await;
+    drop(pool.get().await.unwrap());
+    assert_eq!(fake.checks(), 1, "suspicion ends with a check");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_connection_does_not_go_back() {
     let fake = Fake::new();
     let pool = lazy(&fake).build();

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use cyclone_core::{BackoffPolicy, Link};
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +146,27 @@ async fn the_other_side_never_sees_more_than_the_maximum() {
     assert_eq!(fake.most_open(), 4);
     fake.assert_attempts_limited();
     drop(all(&pool).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_and_a_link_may_share_a_connector() {
+    let fake = Arc::new(Fake::new());
+    fake.break_new_connections();
+    let pool = Pool::builder(Arc::clone(&fake)).min_idle(0).build();
+    let link = Link::spawn(
+        Arc::clone(&fake),
+        BackoffPolicy::reconnect(),
+        |_connection, context| async move {
+            context.closing().await;
+            Ok(())
+        },
+    );
+    link.wait_up(ms(1000)).await.unwrap();
+    assert_eq!((pool.name(), link.name()), ("fake", "fake"));
+    assert!(pool.get().await.is_err(), "all of the connector is used");
+    link.close().await;
+    pool.close().await;
+    assert_eq!(fake.open(), 0);
 }
 
 #[test]

@@ -25,6 +25,7 @@ async fn while_down_callers_fail_at_once_and_nothing_was_sent() {
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(fake.attempts(), attempts, "callers do not hammer");
+    assert!(poll_once(&mut Box::pin(pool.get())).await.is_ready());
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,6 +201,59 @@ async fn while_some_connections_are_open_callers_wait_for_them() {
     assert!(!waiting.is_finished());
     drop(held);
     assert_eq!(waiting.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_longest_gets_the_connection_that_comes_back() {
+    let fake = Fake::new();
+    let pool = lazy(&fake).max_size(2).build();
+    let held = pool.get().await.unwrap();
+    fake.on_connect(Does::Refuse);
+    // The first has a slot and waits for a connection, the others wait for a slot.
+    let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..4 {
+        let (pool, sender) = (pool.clone(), sender.clone());
+        tokio::spawn(async move {
+            let connection = pool.get().await.unwrap();
+            sender.send(n).unwrap();
+            sleep(ms(1)).await;
+            drop(connection);
+        });
+        settle().await;
+    }
+    drop(held);
+    for n in 0..4 {
+        assert_eq!(served.recv().await, Some(n));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_came_back_in_between_is_found() {
+    let fake = Fake::new();
+    let pool = lazy(&fake)
+        .max_size(3)
+        .check_after(Duration::ZERO)
+        .check_timeout(ms(300))
+        .build();
+    let held = pool.get().await.unwrap();
+    let mut broken = pool.get().await.unwrap();
+    // A third connection is made, and does not answer its check.
+    fake.on_check(Does::Hang);
+    let waiting = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.get().await.unwrap().id }
+    });
+    settle().await;
+    assert_eq!(fake.attempts(), 3);
+    // All idle connections are looked at now: there is none.
+    broken.broken = true;
+    drop(broken);
+    settle().await;
+    // When the third is given up, the first has come back, and nobody was waiting for it at that moment.
+    fake.on_check(Does::Answer);
+    fake.on_connect(Does::Refuse);
+    drop(held);
+    assert_eq!(waiting.await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
