@@ -19,6 +19,7 @@ use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::session::{Session, SessionGuard};
 use crate::transport::Transport;
+use crate::until_cut::until_cut;
 
 /// The first pause after the operating system refused to accept for want of descriptors or memory.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -191,12 +192,7 @@ async fn run(start: Start, connection: Connection, guard: SessionGuard) {
     let watch = PanicWatch(guard);
     let session = watch.0.session();
     let running = start(connection);
-    let ended = tokio::select! {
-        biased;
-        () = session.cut() => return,
-        ended = running => ended,
-    };
-    if let Err(error) = ended {
+    if let Some(Err(error)) = until_cut(session, running).await {
         tracing::debug!(
             id = session.id().get(),
             protocol = session.protocol(),

@@ -13,6 +13,7 @@ use crate::lock::lock;
 use crate::peer::{Address, Peer};
 use crate::registry::{ConnectionId, ConnectionInfo, Registry};
 use crate::resources::{Context, Resources};
+use crate::until_cut::until_cut;
 
 #[cfg(test)]
 mod tests;
@@ -204,11 +205,8 @@ impl Session {
     {
         let guard = self.hold();
         tokio::spawn(async move {
-            tokio::select! {
-                biased;
-                () = guard.session.cut() => {}
-                () = work => {}
-            }
+            // Whether it ended or was cut is the same here.
+            let _ = until_cut(&guard.session, work).await;
         })
     }
 

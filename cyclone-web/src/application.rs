@@ -22,7 +22,7 @@ use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
 use crate::static_files::StaticFiles;
-use crate::stream::{Exchange, Pipe};
+use crate::stream::Exchange;
 #[cfg(feature = "templates")]
 use crate::templates::Templates;
 
@@ -280,19 +280,17 @@ impl Application {
                 None,
             ),
         };
-        let pipe = Arc::new(Pipe::default());
         let mut context = RequestContext::new(
             request,
             parameters,
             Arc::clone(connection),
             Arc::clone(shared),
             Arc::clone(&handler),
-            Arc::clone(&pipe),
         );
         if let Some(bytes) = limit {
             context.set_body_limit(bytes);
         }
-        Exchange::new(handler.run(context), pipe)
+        Exchange::new(handler.run(context))
     }
 }
 

@@ -48,10 +48,11 @@ pub struct RequestContext {
     /// The whole body once it was read.
     body_bytes: Option<Bytes>,
     parameters: PathParameters,
-    query_arguments: OnceLock<Arguments>,
-    form_arguments: Option<Arguments>,
+    query_arguments: OnceLock<Box<Arguments>>,
+    form_arguments: Option<Box<Arguments>>,
     output: Output,
-    pipe: Arc<Pipe>,
+    /// Made by the first flush.
+    pipe: Option<Arc<Pipe>>,
     started: Instant,
     connection: Arc<ConnectionInfo>,
     app: Arc<Shared>,
@@ -66,7 +67,6 @@ impl RequestContext {
         connection: Arc<ConnectionInfo>,
         app: Arc<Shared>,
         handler: Arc<dyn DynHandler>,
-        pipe: Arc<Pipe>,
     ) -> Box<Self> {
         let (parts, body) = request.into_parts();
         Box::new(Self {
@@ -77,7 +77,7 @@ impl RequestContext {
             query_arguments: OnceLock::new(),
             form_arguments: None,
             output: Output::default(),
-            pipe,
+            pipe: None,
             started: Instant::now(),
             connection,
             app,
@@ -252,7 +252,7 @@ impl RequestContext {
             status,
             ending,
             body_bytes,
-            elapsed: self.started.elapsed(),
+            started: self.started,
         };
         // It may run inside a drop during unwinding, where a second panic would end the process.
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -278,16 +278,20 @@ impl Context for RequestContext {
 
 impl Drop for RequestContext {
     fn drop(&mut self) {
-        // Dropped with the handler's future: the client is gone, unless the connection had all it needs.
-        if self.handler.is_some() {
-            let ending = if self.pipe.is_satisfied() {
-                Ending::Complete
-            } else {
-                Ending::Disconnected
-            };
-            let bytes = self.pipe.taken();
-            self.tell(ending, bytes);
+        if self.handler.is_none() {
+            return;
         }
+        // Dropped with the handler's future: the client is gone, unless its connection had all it needs.
+        let (bytes, satisfied) = match &self.pipe {
+            Some(pipe) => (pipe.taken(), pipe.is_satisfied()),
+            None => (0, false),
+        };
+        let ending = if satisfied {
+            Ending::Complete
+        } else {
+            Ending::Disconnected
+        };
+        self.tell(ending, bytes);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::time::Instant;
 
 /// How a request ended; told once for every request, whatever happened to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +15,15 @@ pub struct Finish {
     pub ending: Ending,
     /// Bytes of the response body that were handed to the connection.
     pub body_bytes: u64,
-    /// From the arrival of the request's head to now.
-    pub elapsed: Duration,
+    pub(crate) started: Instant,
+}
+
+impl Finish {
+    /// The time from the arrival of the request's head to now.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
 }
 
 /// Whether a response reached the connection whole.

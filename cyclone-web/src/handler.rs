@@ -200,10 +200,11 @@ pub(crate) trait DynHandler: Send + Sync + 'static {
 impl<H: RequestHandler> DynHandler for H {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
         Box::pin(async move {
-            let answered = AssertUnwindSafe(answer(&*self, &mut cx))
-                .catch_unwind()
-                .await;
-            conclude(&*self, cx, answered.ok()).await
+            let answering = AssertUnwindSafe(answer(&*self, &mut cx)).catch_unwind();
+            match answering.await {
+                Ok(Ok(response)) => cx.respond(response),
+                failed => Box::pin(conclude(&*self, cx, failed.ok())).await,
+            }
         })
     }
 
@@ -246,13 +247,16 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
 
 /// [`conclude`] for what has no hooks: the application's error page, no default headers.
 pub(crate) async fn conclude_plain(cx: Box<RequestContext>, answered: Option<Result>) -> Outcome {
-    conclude(&NoHooks, cx, answered).await
+    match answered {
+        Some(Ok(response)) => cx.respond(response),
+        failed => Box::pin(conclude(&NoHooks, cx, failed)).await,
+    }
 }
 
 struct NoHooks;
 impl RequestHandler for NoHooks {}
 
-/// Turns the end of a handler into what the connection gets; `None` stands for a panic.
+/// Turns the failure of a handler into what the connection gets; `None` stands for a panic.
 async fn conclude<H: RequestHandler>(
     handler: &H,
     mut cx: Box<RequestContext>,

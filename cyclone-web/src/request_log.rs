@@ -38,7 +38,7 @@ impl fmt::Display for Line<'_> {
             cx.method(),
             Target(cx),
             Ip(cx),
-            finish.elapsed.as_secs_f64() * 1000.0,
+            finish.elapsed().as_secs_f64() * 1000.0,
         )?;
         match finish.ending {
             Ending::Complete => Ok(()),

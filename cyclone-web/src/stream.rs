@@ -1,5 +1,6 @@
 //! Streaming out of a handler: `flush` hands a chunk to the response body, and the body owns the handler.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,13 +48,17 @@ struct State {
 
 impl Pipe {
     /// Puts head (the first time) and chunk, and waits until the connection took the chunk.
-    pub(crate) async fn flush(&self, head: Option<Box<Parts>>, chunk: Bytes) {
+    pub(crate) async fn flush(self: Arc<Self>, head: Option<Box<Parts>>, chunk: Bytes) {
+        let first = head.is_some();
         {
             let mut state = self.lock();
-            if head.is_some() {
+            if first {
                 state.head = head;
             }
             state.chunk = (!chunk.is_empty()).then_some(chunk);
+        }
+        if first {
+            FLUSHED.set(Some(Arc::clone(&self)));
         }
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -121,17 +126,21 @@ impl State {
     }
 }
 
+thread_local! {
+    /// Where the first flush of a handler leaves its pipe for the [`Exchange`] that polls it: on the same
+    /// thread and in the same poll, so it is empty between polls. Requests that never flush have no pipe.
+    static FLUSHED: Cell<Option<Arc<Pipe>>> = const { Cell::new(None) };
+}
+
 /// Polls a handler until its response can begin: it ended, or it flushed for the first time.
 pub(crate) struct Exchange {
     running: Option<Running>,
-    pipe: Arc<Pipe>,
 }
 
 impl Exchange {
-    pub(crate) fn new(running: Running, pipe: Arc<Pipe>) -> Self {
+    pub(crate) fn new(running: Running) -> Self {
         Self {
             running: Some(running),
-            pipe,
         }
     }
 }
@@ -140,27 +149,31 @@ impl Future for Exchange {
     type Output = http::Response<Body>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(mut running) = self.running.take() else {
+        let Some(running) = self.running.as_mut() else {
             return Poll::Pending;
         };
-        let source = match running.as_mut().poll(cx) {
-            Poll::Ready(Outcome::Response(response)) => return Poll::Ready(response),
-            Poll::Ready(Outcome::Streamed(context)) => Source::Whole(context),
-            Poll::Ready(Outcome::Aborted(context)) => Source::Broken(context),
-            Poll::Pending => Source::Running(running),
-        };
-        match (self.pipe.take_head(), source) {
-            (Some(head), source) => {
-                let body = Body::new(StreamBody::new(&head, source, Arc::clone(&self.pipe)));
-                Poll::Ready(http::Response::from_parts(*head, body))
-            }
-            (None, Source::Running(running)) => {
-                self.running = Some(running);
-                Poll::Pending
-            }
-            // A flush always leaves the head behind, so there is none to come.
-            (None, _ended) => Poll::Ready(Error::internal("the response was lost").bare_response()),
+        let polled = running.as_mut().poll(cx);
+        if let Poll::Ready(Outcome::Response(response)) = polled {
+            self.running = None;
+            return Poll::Ready(response);
         }
+        let flushed = FLUSHED
+            .take()
+            .and_then(|pipe| Some((pipe.take_head()?, pipe)));
+        let source = match polled {
+            Poll::Pending if flushed.is_none() => return Poll::Pending,
+            Poll::Pending => self.running.take().map_or(Source::Done, Source::Running),
+            Poll::Ready(outcome) => Source::ended(outcome),
+        };
+        self.running = None;
+        Poll::Ready(match flushed {
+            Some((head, pipe)) => {
+                let body = Body::new(StreamBody::new(&head, source, pipe));
+                http::Response::from_parts(*head, body)
+            }
+            // A flush always leaves its pipe behind.
+            None => Error::internal("the response was lost").bare_response(),
+        })
     }
 }
 
@@ -181,6 +194,17 @@ enum Source {
     Whole(Box<RequestContext>),
     Broken(Box<RequestContext>),
     Done,
+}
+
+impl Source {
+    fn ended(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Streamed(context) => Self::Whole(context),
+            Outcome::Aborted(context) => Self::Broken(context),
+            // After a flush no handler ends with a response of its own.
+            Outcome::Response(_) => Self::Done,
+        }
+    }
 }
 
 impl StreamBody {
@@ -239,14 +263,7 @@ impl http_body::Body for StreamBody {
             }
             match &mut self.source {
                 Source::Running(running) => match running.as_mut().poll(cx) {
-                    Poll::Ready(Outcome::Aborted(context)) => {
-                        self.source = Source::Broken(context);
-                    }
-                    Poll::Ready(Outcome::Streamed(context)) => {
-                        self.source = Source::Whole(context);
-                    }
-                    // After a flush no handler ends with a response of its own.
-                    Poll::Ready(Outcome::Response(_)) => self.source = Source::Done,
+                    Poll::Ready(outcome) => self.source = Source::ended(outcome),
                     Poll::Pending if self.pipe.has_chunk() => {}
                     Poll::Pending => return Poll::Pending,
                 },

@@ -66,13 +66,13 @@ impl RequestContext {
         }
         let query = self.parts.uri.query().unwrap_or_default();
         let parsed = Arguments::parse(query).map_err(|error| refuse(&error))?;
-        Ok(self.query_arguments.get_or_init(|| parsed))
+        Ok(self.query_arguments.get_or_init(|| Box::new(parsed)))
     }
 
     /// The arguments of the form in the body; `None` when the body is none or was not read.
     #[must_use]
     pub fn form_arguments(&self) -> Option<&Arguments> {
-        self.form_arguments.as_ref()
+        self.form_arguments.as_deref()
     }
 
     /// The query string as a type.
@@ -180,13 +180,20 @@ impl RequestContext {
         Ok(self.body_mut().check_declared()?)
     }
 
-    /// Reads the body if it is an urlencoded form.
+    /// Reads the body if it is an urlencoded form. The future is boxed when there is something to read: most
+    /// requests have no body, and need not carry the room for it.
     pub(crate) async fn read_form(&mut self) -> Result<()> {
-        if self.form_arguments.is_some() || !self.is_form() {
+        let bodiless = http_body::Body::is_end_stream(self.body_mut()) && self.body_bytes.is_none();
+        if bodiless || self.form_arguments.is_some() || !self.is_form() {
             return Ok(());
         }
+        Box::pin(self.read_form_body()).await
+    }
+
+    async fn read_form_body(&mut self) -> Result<()> {
         let bytes = self.body().await?;
-        self.form_arguments = Some(Arguments::parse(&bytes).map_err(|error| refuse(&error))?);
+        let parsed = Arguments::parse(&bytes).map_err(|error| refuse(&error))?;
+        self.form_arguments = Some(Box::new(parsed));
         Ok(())
     }
 

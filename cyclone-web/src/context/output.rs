@@ -22,6 +22,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) struct Output {
     status: StatusCode,
     headers: HeaderMap,
+    /// The type of what was written, unless the headers have one.
+    media: Option<HeaderValue>,
     cookies: Vec<SetCookie>,
     written: Written,
     /// Head and body were handed over, to the response or to the stream.
@@ -270,10 +272,7 @@ impl RequestContext {
     }
 
     fn finish_as(&mut self, media: HeaderValue, body: Bytes) -> Result {
-        self.output
-            .headers
-            .entry(header::CONTENT_TYPE)
-            .or_insert(media);
+        self.output.media = Some(media);
         self.write(body);
         self.finish()
     }
@@ -281,6 +280,7 @@ impl RequestContext {
     /// Forgets everything that was written but the default headers to come, for an error response.
     pub(crate) fn start_error(&mut self, error: &Error) {
         self.output.headers.clear();
+        self.output.media = None;
         self.output.cookies.clear();
         self.clear_written();
         self.output.status = error.status();
@@ -303,6 +303,10 @@ impl RequestContext {
         let mut headers = std::mem::take(&mut self.output.headers);
         self.add_common_headers(&mut headers);
         (self.output.status, headers)
+    }
+
+    pub(super) fn take_media(&mut self) -> Option<HeaderValue> {
+        self.output.media.take()
     }
 
     pub(super) fn take_written(&mut self) -> Bytes {
@@ -334,7 +338,9 @@ impl RequestContext {
                 return Outcome::Aborted(self);
             }
             let last = self.take_written();
-            self.pipe.put_last(last);
+            if let Some(pipe) = &self.pipe {
+                pipe.put_last(last);
+            }
             return Outcome::Streamed(self);
         }
         let response = match written {
@@ -346,6 +352,7 @@ impl RequestContext {
 
     fn whole_response(&mut self) -> http::Response<Body> {
         let body = self.take_written();
+        let media = self.output.media.take();
         let (status, mut headers) = self.take_head(false);
         let bodiless = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -354,8 +361,8 @@ impl RequestContext {
             headers.remove(header::CONTENT_LENGTH);
             Bytes::new()
         } else {
-            if !body.is_empty() {
-                headers.entry(header::CONTENT_TYPE).or_insert(HTML);
+            if !body.is_empty() || media.is_some() {
+                add_media(&mut headers, media);
             }
             body
         };
@@ -383,6 +390,13 @@ impl RequestContext {
 
     pub(super) fn is_head_request(&self) -> bool {
         self.parts.method == Method::HEAD
+    }
+}
+
+/// Gives a body its `content-type` unless it has one.
+pub(super) fn add_media(headers: &mut HeaderMap, media: Option<HeaderValue>) {
+    if headers.is_empty() || !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, media.unwrap_or(HTML));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::RequestContext;
+use super::output::add_media;
 use crate::error::{Error, Result};
 
 impl RequestContext {
@@ -45,7 +46,7 @@ impl RequestContext {
         if head.is_none() && chunk.is_empty() {
             return Ok(());
         }
-        let pipe = Arc::clone(&self.pipe);
+        let pipe = Arc::clone(self.pipe.get_or_insert_default());
         pipe.flush(head, chunk).await;
         Ok(())
     }
@@ -58,16 +59,14 @@ impl RequestContext {
             )));
         }
         if self.is_head_request() {
-            self.pipe.satisfy();
+            self.pipe.get_or_insert_default().satisfy();
         }
-        let (status, headers) = self.take_head(true);
+        let media = self.take_media();
+        let (status, mut headers) = self.take_head(true);
+        add_media(&mut headers, media);
         let mut parts = http::Response::new(()).into_parts().0;
         parts.status = status;
         parts.headers = headers;
-        parts
-            .headers
-            .entry(http::header::CONTENT_TYPE)
-            .or_insert(http::HeaderValue::from_static("text/html; charset=utf-8"));
         Ok(Box::new(parts))
     }
 }

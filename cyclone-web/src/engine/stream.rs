@@ -322,8 +322,10 @@ impl AsyncWrite for Stream {
         this.note_write(result)
     }
 
+    /// No: hyper then puts head and body into one buffer and writes them by a plain `send`, which costs less
+    /// than the list of a `writev` for answers of the usual size. Large bodies are copied once more.
     fn is_write_vectored(&self) -> bool {
-        self.connection.is_write_vectored()
+        false
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
