@@ -29,6 +29,7 @@ mod session;
 mod shutdown;
 mod store;
 mod transport;
+mod until_cut;
 
 pub use backoff::{
     AttemptLimiter, Backoff, BackoffPolicy, DEFAULT_BACKOFF_BASE, DEFAULT_BACKOFF_MAX,
