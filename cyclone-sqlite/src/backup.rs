@@ -14,8 +14,8 @@ use crate::connect::Role;
 use crate::error::Error;
 use crate::handle::Sqlite;
 use crate::job::Ticket;
+use crate::run::stop_error;
 use crate::shared::Shared;
-use crate::worker::stop_error;
 
 /// What is added to the name of a copy until it is complete.
 const PARTIAL: &str = ".partial";

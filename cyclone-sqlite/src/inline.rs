@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::handle::Sqlite;
 use crate::job::{Mode, Ticket, caught, is_fault};
 use crate::lock::lock;
+use crate::run::{Condition, begin_snapshot, is_slow, restored, stop_error};
 use crate::scope::Guard;
 use crate::shared::Shared;
 use crate::statistics::count;
-use crate::worker::{Condition, begin_snapshot, is_slow, restored, stop_error};
 
 /// The connections for reads on the caller's thread that nobody uses now.
 #[derive(Default)]

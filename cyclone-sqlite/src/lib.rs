@@ -16,6 +16,7 @@ mod migrate;
 mod port;
 mod query;
 mod queue;
+mod run;
 mod scope;
 mod service;
 mod shared;

@@ -11,10 +11,10 @@ use rusqlite::Connection;
 use crate::connect::Live;
 use crate::error::{Error, is_broken, of_commit};
 use crate::job::{Envelope, Mode, Stop};
+use crate::run::{Condition, Run, not_busy, stop_error};
 use crate::scope::Guard;
 use crate::shared::Shared;
 use crate::statistics::count;
-use crate::worker::{Condition, Run, not_busy, stop_error};
 
 /// How long a job may hold up those before it in the group: this many times as long as the group takes jobs in.
 const GROUP_PATIENCE: u32 = 5;

@@ -25,4 +25,6 @@ mod panics;
 #[cfg(test)]
 mod ports;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod support;
