@@ -169,6 +169,7 @@ impl<F: Future<Output = Response<Body>>> Future for Call<F> {
         }
         Poll::Ready(Ok(response.map(|body| Outbound {
             body,
+            rest: Bytes::new(),
             held_back: false,
             ticket,
         })))
@@ -191,9 +192,14 @@ fn finish_head(response: &mut Response<Body>, connection: &ConnectionInfo) {
     }
 }
 
+/// The largest piece of a body that hyper's HTTP/1 is given at once, in bytes: it copies it behind the head.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// A response body on its way out; the connection is told when it is over.
 pub(crate) struct Outbound {
     body: Body,
+    /// What is left of a frame that was too large for one piece.
+    rest: Bytes,
     /// hyper has data of this body that the client's HTTP/2 windows have no room for. It polls the body again
     /// when they have.
     held_back: bool,
@@ -201,6 +207,10 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
+    fn is_http2(&self) -> bool {
+        self.ticket.as_ref().is_some_and(|ticket| ticket.http2)
+    }
+
     fn http2_wire(&self) -> Option<&Wire> {
         let ticket = self.ticket.as_ref().filter(|ticket| ticket.http2)?;
         Some(ticket.connection.wire())
@@ -233,21 +243,35 @@ impl http_body::Body for Outbound {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         this.let_go();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && frame.is_data()
+        if !this.rest.is_empty() {
+            let piece = this.rest.split_to(this.rest.len().min(PIECE_BYTES));
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let mut polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(data) = frame.data_mut()
         {
-            this.hold_back();
+            if this.is_http2() {
+                this.hold_back();
+            } else if data.len() > PIECE_BYTES {
+                this.rest = data.split_off(PIECE_BYTES);
+            }
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.len() as u64;
+        let mut hint = self.body.size_hint();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }
 

@@ -322,10 +322,11 @@ impl AsyncWrite for Stream {
         this.note_write(result)
     }
 
-    /// No: hyper then puts head and body into one buffer and writes them by a plain `send`, which costs less
-    /// than the list of a `writev` for answers of the usual size. Large bodies are copied once more.
+    /// Not for HTTP/1: hyper then puts head and body into one buffer and writes them by a plain `send`, which
+    /// costs less than the list of a `writev` for answers of the usual size. Large bodies are copied once more,
+    /// in pieces.
     fn is_write_vectored(&self) -> bool {
-        false
+        (self.http2 || self.wire().upgraded.is_set()) && self.connection.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

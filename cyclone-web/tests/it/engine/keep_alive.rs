@@ -74,6 +74,48 @@ async fn an_http_1_0_stream_ends_with_the_connection() {
     assert_eq!(client.exchange(GET).await.body, "ab");
 }
 
+/// Whatever the size of a body and of its parts, it arrives whole.
+#[tokio::test]
+async fn bodies_of_every_size_arrive_whole() {
+    const PIECE: usize = 64 * 1024;
+    for size in [
+        1,
+        PIECE - 1,
+        PIECE,
+        PIECE + 1,
+        2 * PIECE,
+        3 * PIECE + 1,
+        5 * 1024 * 1024,
+    ] {
+        let mut client = serve(
+            Limits::default(),
+            move |request: Request<Body>| async move {
+                let bytes: Vec<u8> = (0..size).map(|at| b'a' + (at % 23) as u8).collect();
+                match request.uri().path() {
+                    "/whole" => Response::new(Body::from(bytes)),
+                    _ => {
+                        let items = [Ok::<_, std::io::Error>(bytes.clone()), Ok(bytes)];
+                        Response::new(Body::from_stream(futures_util::stream::iter(items)))
+                    }
+                }
+            },
+        );
+        let whole = client
+            .exchange("GET /whole HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await;
+        assert_eq!(whole.header("content-length"), Some(&*size.to_string()));
+        assert!(
+            whole
+                .body
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| byte == b'a' + (at % 23) as u8)
+        );
+        let twice = client.exchange(GET).await;
+        assert!(twice.body == whole.body.repeat(2));
+    }
+}
+
 /// A response that breaks off has no last chunk.
 #[tokio::test]
 async fn a_failed_stream_is_not_ended_properly() {
