@@ -125,7 +125,8 @@ pub(crate) async fn serve<S: HttpService>(
     let mut stream = Stream::new(connection, Arc::clone(&info));
     let mut ahead = Bytes::new();
     let mut age = Age::New(accepted);
-    loop {
+    // Whatever is rare or only for a busy connection is boxed, so that an idle one does not hold its memory.
+    let (stream, refusal, linger, error) = loop {
         let head_since = match preface::open(&mut stream, &mut watch, ahead, age, old_at).await {
             Opening::Http1(bytes, since) => {
                 stream.set_ahead(bytes);
@@ -135,19 +136,16 @@ pub(crate) async fn serve<S: HttpService>(
                 stream.set_ahead(bytes);
                 return Box::pin(http2::drive(stream, service, &mut watch, old_at)).await;
             }
-            Opening::Nothing => {
-                close::close(stream, None, false).await;
-                return Ok(());
-            }
-            Opening::Late => {
-                close::close(stream, Some(refusal::LATE_HEAD), false).await;
-                return Ok(());
-            }
+            Opening::Nothing => break (stream, None, false, None),
+            Opening::Late => break (stream, Some(refusal::LATE_HEAD), false, None),
             Opening::Dead(error) => return Err(error),
         };
-        // Boxed, so that an idle connection does not hold the memory of a busy one.
-        let drive = http1::drive(stream, service.clone(), &mut watch, head_since, old_at);
-        match Box::pin(drive).await {
+        let service = service.clone();
+        match Box::pin(http1::drive(
+            stream, service, &mut watch, head_since, old_at,
+        ))
+        .await
+        {
             End::Rest {
                 stream: idle,
                 ahead: bytes,
@@ -164,13 +162,12 @@ pub(crate) async fn serve<S: HttpService>(
                 refusal,
                 linger,
                 error,
-            } => {
-                close::close(stream, refusal, linger).await;
-                return error.map_or(Ok(()), Err);
-            }
+            } => break (stream, refusal, linger, error),
             End::Dead(error) => return Err(error),
         }
-    }
+    };
+    Box::pin(close::close(stream, refusal, linger)).await;
+    error.map_or(Ok(()), Err)
 }
 
 /// Stays with a connection that has left HTTP: it remains the server's, and ends when this is dropped, which
