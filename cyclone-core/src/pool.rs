@@ -152,18 +152,18 @@ impl<C: Connector> Pool<C> {
             wait: Some(Duration::ZERO),
             ..Timeouts::new()
         };
-        let object = match pool.timeout_get(&at_once).await {
+        let result = match pool.timeout_get(&at_once).await {
             Err(managed::PoolError::Timeout(TimeoutType::Wait)) => {
                 let limit = shared.settings.max_waiting;
                 let Some(_queued) = Queued::join(&shared.counts, limit) else {
                     shared.counts.refused.fetch_add(1, Relaxed);
                     return Err(PoolError::Full { limit });
                 };
-                pool.timeout_get(&Timeouts::new()).await?
+                pool.timeout_get(&Timeouts::new()).await
             }
-            result => result?,
+            result => result,
         };
-        let pooled = Pooled::new(object, shared);
+        let pooled = Pooled::new(result.map_err(error::from_deadpool)?, shared);
         let counts = &shared.counts;
         if counts.idle() < shared.settings.min_idle
             && counts.slots.load(Relaxed) < shared.settings.max_size

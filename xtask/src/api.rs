@@ -13,9 +13,13 @@ use serde_json::Value;
 use crate::metadata::Metadata;
 use crate::workspace;
 
-/// The foreign crates a public interface of ours may name. `serde_core` is where serde's traits live.
+/// The foreign crates a public interface of ours may name. `serde_core` is where serde's traits live;
+/// `tokio_util` is tokio's own companion, and its `CancellationToken` how tokio programs say "stop".
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("cyclone-core", &["bytes", "futures_core", "tokio"]),
+    (
+        "cyclone-core",
+        &["bytes", "futures_core", "tokio", "tokio_util"],
+    ),
     ("cyclone-sqlite", &["bytes", "rusqlite"]),
     (
         "cyclone-sse",

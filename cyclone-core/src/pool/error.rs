@@ -80,18 +80,17 @@ impl Error for PoolError {
     }
 }
 
-impl From<managed::PoolError<Self>> for PoolError {
-    fn from(error: managed::PoolError<Self>) -> Self {
-        match error {
-            managed::PoolError::Backend(error) => error,
-            managed::PoolError::Timeout(_) => Self::Timeout {
-                waited: Duration::ZERO,
-                error: None,
-            },
-            // The other two kinds need hooks and runtimes, which our pool does not use.
-            managed::PoolError::Closed
-            | managed::PoolError::NoRuntimeSpecified
-            | managed::PoolError::PostCreateHook(_) => Self::Closed,
-        }
+/// What deadpool's refusal means for us; a function, because deadpool is no part of our interface.
+pub(super) fn from_deadpool(error: managed::PoolError<PoolError>) -> PoolError {
+    match error {
+        managed::PoolError::Backend(error) => error,
+        managed::PoolError::Timeout(_) => PoolError::Timeout {
+            waited: Duration::ZERO,
+            error: None,
+        },
+        // The other two kinds need hooks and runtimes, which our pool does not use.
+        managed::PoolError::Closed
+        | managed::PoolError::NoRuntimeSpecified
+        | managed::PoolError::PostCreateHook(_) => PoolError::Closed,
     }
 }
