@@ -18,6 +18,7 @@ mod metadata;
 mod package;
 mod provision;
 mod servers;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -71,6 +72,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         arguments: "http [flags]",
         about: "compare with the peers: requests/s and server CPU per request",
         run: bench::run,
+    },
+    Command {
+        name: "soak",
+        arguments: "[--seconds N] [--seed S]",
+        about: "random load on the tour; then nothing may be left behind",
+        run: soak::run,
     },
     Command {
         name: "package",

@@ -20,6 +20,8 @@ pub(crate) struct Server {
     name: String,
     child: Child,
     listening: Vec<String>,
+    /// What it says beside that, until it ends.
+    said: Receiver<String>,
 }
 
 impl Server {
@@ -31,12 +33,14 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         let stdout = child.stdout.take().context("no standard output")?;
+        let (sender, lines) = channel();
+        let (saying, said) = channel();
         let mut server = Self {
             name: name.to_owned(),
             child,
             listening: Vec::new(),
+            said,
         };
-        let (sender, lines) = channel();
         let prefix = name.to_owned();
         // Reads until the end so that the server never blocks on a full pipe.
         std::thread::spawn(move || {
@@ -45,6 +49,7 @@ impl Server {
                     let _ = sender.send(line);
                 } else {
                     println!("[{prefix}] {line}");
+                    let _ = saying.send(line);
                 }
             }
         });
@@ -85,12 +90,18 @@ impl Server {
     }
 
     /// Sends SIGTERM and waits; a server that does not obey is killed, which is an error.
-    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
+    pub(crate) fn stop(self) -> Result<ExitStatus> {
+        Ok(self.stop_and_read()?.0)
+    }
+
+    /// Like [`stop`](Self::stop), and returns what it has printed beside where it listens.
+    pub(crate) fn stop_and_read(mut self) -> Result<(ExitStatus, Vec<String>)> {
         if self.child.try_wait()?.is_none() {
             kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         }
         match wait(&mut self.child, PATIENCE)? {
-            Some(status) => Ok(status),
+            // The pipe ends with the process, and the channel with the pipe.
+            Some(status) => Ok((status, self.said.iter().collect())),
             None => bail!("{} ignored SIGTERM for {PATIENCE:?}", self.name),
         }
     }
@@ -131,14 +142,16 @@ mod tests {
     #[test]
     fn collects_what_it_listens_on_and_stops_it() {
         let script = "echo starting; echo listening http://127.0.0.1:1; \
-                      echo listening tcp://127.0.0.1:2; trap 'exit 7' TERM; while :; do sleep 0.05; done";
+                      echo listening tcp://127.0.0.1:2; trap 'echo bye; exit 7' TERM; while :; do sleep 0.05; done";
         let server = Server::start("pair", &mut shell(script), 2).unwrap();
         assert_eq!(
             server.listening(),
             ["http://127.0.0.1:1", "tcp://127.0.0.1:2"]
         );
         assert!(server.id() > 0);
-        assert_eq!(server.stop().unwrap().code(), Some(7));
+        let (status, said) = server.stop_and_read().unwrap();
+        assert_eq!(status.code(), Some(7));
+        assert_eq!(said, ["starting", "bye"]);
     }
 
     #[test]

@@ -144,10 +144,7 @@ mod tests {
         let frame = read(&[0x88, 0x02, 0x03, 0xe8]).unwrap();
         assert_eq!(frame.close_code(), Some(1000));
         assert_eq!(read(&[0x88, 0x00]).unwrap().close_code(), None);
-        assert_eq!(
-            read(&[0x81, 0x02, 0x03, 0xe8]).unwrap().close_code(),
-            None
-        );
+        assert_eq!(read(&[0x81, 0x02, 0x03, 0xe8]).unwrap().close_code(), None);
     }
 
     #[test]

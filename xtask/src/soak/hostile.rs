@@ -1,6 +1,5 @@
 //! Clients that go at any moment, say nothing, or say what nobody understands.
 
-use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,11 +7,14 @@ use fastrand::Rng;
 
 use super::frames;
 use super::reply::Reply;
-use super::wire::{Failure, PATIENCE, Wire, wrong};
+use super::wire::{Failure, wrong};
 use super::world::{BIG_ROOM, Outcome, World, pick};
 
 /// How long a silent client stays at most, in milliseconds; longer than a server waits for a request.
 const SILENCE_MS: u64 = 18_000;
+
+/// How long a client follows a stream at most after it has closed its side, in milliseconds.
+const STREAM_MS: u64 = 3_000;
 
 /// Connections that one silent client holds at most.
 const HELD: usize = 12;
@@ -43,17 +45,26 @@ pub(super) fn cut(world: &World, rng: &mut Rng) -> Outcome {
         }
         _ => {
             wire.finish()?;
-            wire.rest()?;
-            Ok("finished, read to the end")
+            let time = Duration::from_millis(rng.u64(..SILENCE_MS));
+            wire.until(world.end.min(Instant::now() + time));
+            match wire.rest() {
+                // A stream goes on for as long as somebody reads it.
+                Err(Failure::Over) => Ok("finished, then closed while served"),
+                Err(other) => Err(other),
+                Ok(_) => Ok("finished, read to the end"),
+            }
         }
     }
 }
 
 /// Bytes of a conversation that would go well, or not.
 fn script(rng: &mut Rng) -> Vec<u8> {
-    let form = "POST /rooms HTTP/1.1\r\nhost: soak\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    let form =
+        "POST /rooms HTTP/1.1\r\nhost: soak\r\ncontent-type: application/x-www-form-urlencoded\r\n";
     let mut bytes = match rng.u8(..8) {
-        0 => "GET / HTTP/1.1\r\nhost: soak\r\n\r\n".repeat(5).into_bytes(),
+        0 => "GET / HTTP/1.1\r\nhost: soak\r\n\r\n"
+            .repeat(5)
+            .into_bytes(),
         1 => format!("GET /room/{BIG_ROOM}/messages HTTP/1.1\r\nhost: soak\r\n\r\n").into_bytes(),
         2 => format!("{form}content-length: 10\r\n\r\nname=lobby").into_bytes(),
         3 => format!("{form}transfer-encoding: chunked\r\n\r\na\r\nname=lobby\r\n0\r\n\r\n").into(),
@@ -158,9 +169,14 @@ pub(super) fn half_open(world: &World, rng: &mut Rng) -> Outcome {
     wire.send(format!("GET {path} HTTP/1.1\r\nhost: soak\r\n\r\n"))?;
     wire.finish()?;
     if streams {
-        // The server ends the stream on its own, soon.
-        wire.rest()?;
-        return Ok("stream ended");
+        // Who only closed its own side is still served, for as long as it reads.
+        let time = Duration::from_millis(rng.u64(..STREAM_MS));
+        wire.until(world.end.min(Instant::now() + time));
+        return match wire.rest() {
+            Err(Failure::Over) => Ok("followed a stream"),
+            Err(other) => Err(other),
+            Ok(_) => wrong("a stream ended"),
+        };
     }
     Reply::read(&mut wire)?.expect(200)?;
     if rng.bool() {
@@ -214,19 +230,9 @@ pub(super) fn malformed(world: &World, rng: &mut Rng) -> Outcome {
     }
     // What is not even a whole head waits for more until the client is done.
     wire.finish()?;
-    let answer = read_all(&mut wire)?;
+    let answer = wire.rest()?;
     Ok(match is_refusal(&answer)? {
         true => "answered",
         false => "closed",
     })
-}
-
-/// Everything until the server closes, which it must.
-fn read_all(wire: &mut Wire<TcpStream>) -> Result<Vec<u8>, Failure> {
-    let start = Instant::now();
-    let answer = wire.rest()?;
-    if start.elapsed() > PATIENCE {
-        return wrong("the connection was kept open");
-    }
-    Ok(answer)
 }

@@ -21,7 +21,7 @@ const PATHS: &[(&str, u16)] = &[
     ("/static/tour.css", 200),
     ("/nowhere", 404),
     ("/static/nowhere.js", 404),
-    ("/static/../options.rs", 404),
+    ("/static/../options.rs", 403),
     ("/room/nobody-made-this", 404),
     ("/room/lobby/messages?after=x", 400),
     ("/rooms", 405),

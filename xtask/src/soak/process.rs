@@ -70,15 +70,16 @@ fn tenths(kib: u64) -> String {
 
 /// `socket:[4711]` is a `socket`, a path is the name of its file.
 fn kind(target: &str) -> String {
-    let numbered = |prefix: &str| target.starts_with(&format!("{prefix}:[")).then_some(prefix);
-    if let Some(kind) = numbered("socket").or_else(|| numbered("pipe")) {
-        return kind.to_owned();
+    match target.split_once(":[") {
+        Some((kind @ ("socket" | "pipe"), _)) => kind.to_owned(),
+        _ => target.rsplit('/').next().unwrap_or(target).to_owned(),
     }
-    target.rsplit('/').next().unwrap_or(target).to_owned()
 }
 
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 

@@ -242,7 +242,9 @@ pub(super) fn fill_big_room(world: &World, messages: u32) -> Result<(), Failure>
         books.ledger.say(BIG_ROOM, &guest.author, &id, &text);
         drop(books);
         let request = json!({"type": "say", "id": id, "text": text}).to_string();
-        guest.wire.send(frames::frame(frames::TEXT, request.as_bytes(), [7; 4]))?;
+        guest
+            .wire
+            .send(frames::frame(frames::TEXT, request.as_bytes(), [7; 4]))?;
         guest.wait_for(&id)?;
     }
     Ok(())

@@ -148,7 +148,8 @@ impl<S: Read + Write> Wire<S> {
             }
             self.read.resize(length + bytes, 0);
             let result = self.stream.read(&mut self.read[length..]);
-            self.read.truncate(length + result.as_ref().map_or(0, |count| *count));
+            self.read
+                .truncate(length + result.as_ref().map_or(0, |count| *count));
             match result {
                 Ok(0) => return Err(Failure::Closed),
                 Ok(_) => return Ok(()),
@@ -194,9 +195,14 @@ impl<S: Read + Write> Wire<S> {
         String::from_utf8(bytes).or_else(|_| wrong("a line is no UTF-8"))
     }
 
-    /// Reads until the server closes and returns everything that came. A reset is an end too.
+    /// Reads until the server closes, which it must in time, and returns everything that came. A reset is an
+    /// end too.
     pub(super) fn rest(&mut self) -> Result<Vec<u8>, Failure> {
+        let start = Instant::now();
         loop {
+            if start.elapsed() > PATIENCE {
+                return wrong(format!("not closed after {PATIENCE:?}"));
+            }
             match self.fill() {
                 Ok(()) => {}
                 Err(Failure::Closed | Failure::Broken(_)) => return Ok(self.unused().to_vec()),
