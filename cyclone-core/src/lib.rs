@@ -1,4 +1,94 @@
 //! Connections, protocols, servers, services, pools and message buses for long-lived asynchronous servers.
+//!
+//! This is the floor of the cyclone crates, and useful without them: Twisted's factories, endpoints and services on
+//! tokio. A server made of it knows every connection it has, of whatever protocol: it bounds and shows them, tells
+//! each one when it is time to go, waits, cuts what is left, and reports what that was.
+//!
+//! ```no_run
+//! use cyclone_core::{Connection, Endpoint, Server, protocol_fn};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! async fn echo(mut connection: Connection) -> std::io::Result<()> {
+//!     let (session, mut bytes) = (connection.session().clone(), [0; 4096]);
+//!     loop {
+//!         let read = tokio::select! {
+//!             read = connection.read(&mut bytes) => read?,
+//!             () = session.draining() => return Ok(()), // the server shuts down
+//!         };
+//!         match read {
+//!             0 => return Ok(()),
+//!             read => connection.write_all(&bytes[..read]).await?,
+//!         }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::new().listen(Endpoint::tcp(7007), protocol_fn("echo", echo));
+//!     println!("{}", server.run().await?); // until SIGINT or SIGTERM
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is here
+//!
+//! - **Servers**: [`Server`] listens on [`Endpoint`]s and runs a [`Protocol`] for each [`Connection`], built by a
+//!   [`ProtocolFactory`]. Its [`Registry`] has all of them; [`Server::shutdown_deadline`] ends the wait for them.
+//! - **Sessions**: [`Session`] is a connection's place in its server, with the signals that end it. It travels with
+//!   the work, so that an upgraded socket or a streaming body stays registered.
+//! - **Services**: [`Service`] is a named part beside the listeners, started in order, run again with
+//!   [backoff](BackoffPolicy) when it fails, stopped in reverse. [`LoopingCall`] and [`EventLoopDelay`] are services;
+//!   [`Health`] is a value that can be watched.
+//! - **Clients**: [`Pool`] and [`Link`] keep connections to other systems alive for whoever implements
+//!   [`Connector`]: many to borrow, or one that is always reconnecting.
+//! - **Resources**: [`Resources`] is what a server's parts share, and [`Context`] is everything that reaches it.
+//! - **Ports**: [`Bus`], [`Log`] and [`Store`] stand between protocols and databases. [`LocalBus`], [`MemoryLog`]
+//!   and [`MemoryStore`] need nothing.
+//!
+//! # How it fits with the others
+//!
+//! `cyclone-web` is a [`ProtocolFactory`] for HTTP. `cyclone-websocket` and `cyclone-sse` find the [`Session`] in the
+//! extensions of a request, in any server that puts one there. `cyclone-sqlite` implements the ports and adds a method
+//! to every [`Context`]. A crate of yours does the same things with the same traits. Nothing here knows of HTTP.
+//!
+//! # Limits
+//!
+//! | what | default | set by |
+//! |---|---|---|
+//! | connections of a server | 80 % of `RLIMIT_NOFILE` | [`Server::max_connections`] |
+//! | connections that the kernel queues | 1,024 | [`Endpoint::backlog`] |
+//! | drain at shutdown | 30 s | [`Server::shutdown_deadline`] |
+//! | start, and each half of the stop, of a service | 10 s | [`Server::service_timeout`] |
+//! | connections of a pool, callers that wait | 10, 1,024 | [`PoolBuilder`] |
+//! | checkout, connect, check | 5 s, 3 s, 1 s | [`PoolBuilder`] |
+//! | pause before reconnecting | 50 ms, doubled up to 5 s, jittered | [`BackoffPolicy`] |
+//! | attempts to connect of a pool or link | 20 a second | fixed |
+//! | queue of a subscription | 256 messages, 4 MiB; then a gap | [`SubscriptionLimits`] |
+//! | topics and subscriptions of a local bus | 65,536 and 262,144 | [`BusLimits`] |
+//! | a stream of a memory log | 1,024 entries, 1 MiB | [`LogLimits`] |
+//! | all of a memory log | 65,536 streams, 256 MiB | [`LogLimits`] |
+//! | a memory store | 1,048,576 keys, 256 MiB | [`StoreLimits`] |
+//! | name of a topic, stream or key | 1,024 bytes | fixed |
+//! | line, wait for a line, wait to write (`Lines`) | 16 KiB, 10 min, 30 s | `Lines` |
+//!
+//! How long a protocol of your own may take is its own business: put [`tokio::time::timeout`] around what waits for a
+//! peer, or use `Lines`, which has limits of its own.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `lines` | no | `Lines`, a bounded reader and writer of text lines |
+//! | `conformance` | no | `conformance`, checks of what the ports promise, for tests of drivers |
+//!
+//! # Not supported yet
+//!
+//! TLS; the endpoints `tls:`, `systemd:` and `fd:`, and the PROXY protocol: these strings are recognised and
+//! [refused](EndpointError::is_unsupported). One runtime per core: a server runs on the runtime that starts it. Bus,
+//! log and store of several machines: the drivers for that are not written. UDP. Other systems than Unix; the tests
+//! run on Linux.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
 mod backoff;
@@ -75,3 +165,8 @@ pub use store::{
     DEFAULT_STORE_BYTES, DEFAULT_STORE_ENTRIES, MemoryStore, SharedStore, Store, StoreLimits,
 };
 pub use transport::Transport;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
