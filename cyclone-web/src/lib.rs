@@ -1,64 +1,142 @@
-//! Tornado's programming model on tokio and hyper.
+//! Tornado's programming model on tokio and hyper: handlers, routing, streaming, templates and static files.
+//!
+//! A handler is a value with a method for each verb, or a plain async function. It reads its request from a
+//! [`RequestContext`] and answers through it, at once or piece by piece; a client that reads slowly slows its
+//! handler, and one that goes away ends it. The server knows the connection all the while, upgraded or streaming.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use cyclone_core::{Endpoint, Server};
+//! use cyclone_web::{Application, RequestContext, RequestHandler, Result};
+//!
+//! struct Hello;
+//! impl RequestHandler for Hello {
+//!     async fn get(&self, cx: &mut RequestContext) -> Result {
+//!         let name = cx.argument("name")?; // answers 400 when it is missing
+//!         cx.text(format!("hello, {name}"))
+//!     }
+//! }
+//!
+//! async fn ticks(cx: &mut RequestContext) -> Result {
+//!     for tick in 1..=10 {
+//!         cx.write(format!("tick {tick}\n"));
+//!         cx.flush().await?; // waits until the client takes it; dropped when the client goes away
+//!         tokio::time::sleep(Duration::from_secs(1)).await;
+//!     }
+//!     cx.finish()
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//!     let app = Application::new().route("/", Hello).get("/ticks", ticks);
+//!     Server::new().listen(Endpoint::tcp(8888), app).run().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is here
+//!
+//! - **Handlers**: [`RequestHandler`] with Tornado's methods and hooks (`prepare`, `on_finish`, `write_error`, …), or an
+//!   `async fn` given to [`Application::get`] and its like. The [`Result`] of both is a [`Response`] or an [`Error`], so
+//!   the compiler finds the branch that forgot to answer.
+//! - **Requests**: arguments of query and form, path parameters, JSON and forms as types by serde, cookies, the body
+//!   whole or as a stream.
+//! - **Responses**: `text`, `html`, `json`, `redirect`, or any `http::Response`; [`RequestContext::flush`] streams with
+//!   back-pressure.
+//! - **Routes**: `/user/{id}` in a radix tree, names and [reversal](RequestContext::reverse_url), limits for one route
+//!   ([`UrlSpec`]).
+//! - **Tower both ways**: [`Application::mount`] takes an axum `Router`, tonic or any other `tower::Service`; an
+//!   [`Application`] is one, so tower layers wrap it and axum nests it; [`Http`] serves any of them.
+//! - **Files**: [`StaticFiles`] with strong tags, ranges, versioned URLs and no way out of their directory.
+//! - **Templates** in Jinja syntax, escaped by default, with a bound on their work (feature `templates`).
+//! - **WebSockets and event streams**: `cx.websocket(..)` and `cx.event_stream(..)` (features `websocket`, `sse`).
+//!
+//! # How it fits with the others
+//!
+//! [`Application`] is a `ProtocolFactory` of `cyclone-core`: a [`Server`](cyclone_core::Server) listens with it beside
+//! protocols of your own. [`RequestContext`] is a [`Context`](cyclone_core::Context), so every driver adds its method:
+//! `cx.sqlite()` with `cyclone-sqlite`. The [`Session`](cyclone_core::Session) and [`Peer`](cyclone_core::Peer) of the
+//! connection are in the extensions of the requests that mounted services get.
+//!
+//! HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge are hyper's, on one port, told apart by their first bytes.
+//!
+//! # Limits
+//!
+//! All are on by default. [`Limits`] sets and prints those of connections, which hold for handlers, mounts and [`Http`]
+//! alike; those that are marked * are fixed.
+//!
+//! | what | default | then |
+//! |---|---|---|
+//! | request head, request line, one field | 64 KiB, 16 KiB, 16 KiB | 431, 414, 431 |
+//! | header fields | 100 | 431 |
+//! | request body | 10 MiB; [`UrlSpec::body_limit`] for a route | 413 |
+//! | a whole head | 15 s | 408 |
+//! | idle between requests | 60 s | closed |
+//! | waiting for a body | 60 s, and 1 s for each KiB beyond 1 MiB | 408 |
+//! | a response of which the client takes nothing | 60 s | closed |
+//! | a handler after its client half-closed | 10 s | dropped |
+//! | an unread body that is drained | 64 KiB, 5 s | closed after the answer |
+//! | lingering after the last answer | 30 s, 5 s of silence, 100 MiB | closed |
+//! | age of a connection | 1 h | closed after the request |
+//! | an idle connection when the shutdown begins | 250 ms | closed |
+//! | HTTP/2: streams, header list | 100, 64 KiB | refused, 431 |
+//! | HTTP/2: ping, answer to it | 20 s, 20 s | closed |
+//! | arguments of a query or a form * | 1,000 | 400 |
+//! | ranges of a request for a file * | 16 | the whole file |
+//! | cookie, attribute of a cookie * | 4,096 and 1,024 bytes | an error of `set_cookie` |
+//! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
+//! | template *, work of a rendering | 1 MiB, 20,000,000 instructions | an error |
+//!
+//! How long a handler may work has no limit: only you know. Put [`tokio::time::timeout`] inside it, or tower-http's
+//! `TimeoutLayer` around the application.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
+//! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
+//! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
+//! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
+//!
+//! # Not supported yet
+//!
+//! TLS, and with it HTTP/2 in browsers. The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
+//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Multipart forms: the body is there, but
+//! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
+//! HTTP/2. An HTTP client, a test client, a project generator.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod application;
+mod arguments;
+mod body;
+mod conditional;
 mod context;
+mod cookies;
+mod engine;
 mod error;
 mod error_page;
+mod etag;
 mod finish;
 mod function;
 mod handler;
+mod http_date;
+mod limits;
+mod media_type;
 mod mount;
+mod parameters;
+mod range;
 mod refusal;
 mod request_log;
 mod response;
 mod router;
-mod stream;
-
-pub use application::{Application, ApplicationProtocol};
-pub use context::RequestContext;
-pub use error::{Error, Result};
-pub use finish::{Ending, Finish};
-pub use function::HandlerFunction;
-pub use handler::RequestHandler;
-pub use mount::{BoxedError, MountedService, OriginalUri};
-pub use request_log::log_request;
-pub use response::Response;
-pub use router::{UrlSpec, url};
-
-mod arguments;
-mod body;
-mod conditional;
-mod cookies;
-mod engine;
-mod etag;
-mod http_date;
-mod limits;
-mod media_type;
-mod parameters;
-mod range;
 mod static_files;
 mod static_route;
+mod stream;
 #[cfg(feature = "templates")]
 mod templates;
-
-pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
-pub use body::{Body, BodyError, BodyErrorKind};
-pub use conditional::{Precondition, Validators};
-pub use cookies::{
-    CookieError, Cookies, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite, SetCookie,
-};
-pub use engine::{ConnectionInfo, Http, HttpProtocol};
-pub use etag::{ETag, InvalidETag, MAX_ETAG};
-pub use limits::Limits;
-pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
-#[cfg(feature = "templates")]
-pub use minijinja;
-pub use static_files::{
-    MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
-    StaticError, StaticFiles,
-};
-#[cfg(feature = "templates")]
-pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};
 
 #[cfg(feature = "sqlite")]
 pub use cyclone_sqlite as sqlite;
@@ -66,3 +144,37 @@ pub use cyclone_sqlite as sqlite;
 pub use cyclone_sse as sse;
 #[cfg(feature = "websocket")]
 pub use cyclone_websocket as websocket;
+#[cfg(feature = "templates")]
+pub use minijinja;
+
+pub use application::{Application, ApplicationProtocol};
+pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
+pub use body::{Body, BodyError, BodyErrorKind};
+pub use conditional::{Precondition, Validators};
+pub use context::RequestContext;
+pub use cookies::{
+    CookieError, Cookies, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite, SetCookie,
+};
+pub use engine::{ConnectionInfo, Http, HttpProtocol};
+pub use error::{Error, Result};
+pub use etag::{ETag, InvalidETag, MAX_ETAG};
+pub use finish::{Ending, Finish};
+pub use function::HandlerFunction;
+pub use handler::RequestHandler;
+pub use limits::Limits;
+pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
+pub use mount::{BoxedError, MountedService, OriginalUri};
+pub use request_log::log_request;
+pub use response::Response;
+pub use router::{UrlSpec, url};
+pub use static_files::{
+    MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
+    StaticError, StaticFiles,
+};
+#[cfg(feature = "templates")]
+pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
