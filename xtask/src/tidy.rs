@@ -8,6 +8,7 @@ mod deny;
 mod documents;
 mod layers;
 mod lexer;
+mod limits;
 mod links;
 mod locked;
 mod sources;
@@ -114,6 +115,10 @@ const CHECKS: &[Check] = &[
     Check {
         name: "links",
         run: links::resolve,
+    },
+    Check {
+        name: "limits",
+        run: limits::documented,
     },
     Check {
         name: "commands",
