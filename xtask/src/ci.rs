@@ -17,7 +17,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step {
         name: "fmt",
-        run: || workspace::run(&mut cargo(["fmt", "--all", "--check"])),
+        run: fmt,
     },
     Step {
         name: "tidy",
@@ -97,6 +97,15 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Step>> {
         }
     }
     Ok(steps)
+}
+
+fn fmt() -> Result<()> {
+    workspace::run(&mut cargo(["fmt", "--all", "--check"]))?;
+    workspace::run(&mut cargo([
+        "fmt",
+        "--manifest-path=fuzz/Cargo.toml",
+        "--check",
+    ]))
 }
 
 fn clippy() -> Result<()> {

@@ -14,6 +14,7 @@ mod bench;
 mod blackbox;
 mod ci;
 mod demo;
+mod fuzz;
 mod metadata;
 mod package;
 mod provision;
@@ -72,6 +73,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         arguments: "http [flags]",
         about: "compare with the peers: requests/s and server CPU per request",
         run: bench::run,
+    },
+    Command {
+        name: "fuzz",
+        arguments: "[TARGET] [--seconds N]",
+        about: "libFuzzer on our parsers, each for a minute",
+        run: fuzz::run,
     },
     Command {
         name: "soak",

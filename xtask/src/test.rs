@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::blackbox;
+use crate::fuzz;
 use crate::metadata::Metadata;
 use crate::provision::Peers;
 use crate::workspace;
@@ -26,6 +27,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         tests.args(["--", filter]);
     }
     if let Err(error) = workspace::run(&mut tests) {
+        failures.push(format!("{error:#}"));
+    }
+    if let Err(error) = fuzz::corpora(filter) {
         failures.push(format!("{error:#}"));
     }
     println!("tests took {:.0?}", start.elapsed());

@@ -1,0 +1,56 @@
+//! Fuzz targets: functions that take any bytes, and panic when something is not as it must be.
+//!
+//! Each name has a folder in `corpus`, which `cargo test` replays and `cargo xtask fuzz` starts from. A finding
+//! becomes a file there, called `regression-` and what it was.
+
+mod arguments;
+mod files;
+mod headers;
+mod lines;
+mod names;
+mod routes;
+mod serve;
+mod sse;
+mod websocket;
+
+/// A function to be fuzzed.
+#[derive(Debug)]
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+}
+
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    target("arguments", arguments::arguments),
+    target("conditional", headers::conditional),
+    target("cookies", headers::cookies),
+    target("endpoint", names::endpoint),
+    target("entry_id", names::entry_id),
+    target("event", sse::event),
+    target("frames", websocket::frames),
+    target("handshake", websocket::handshake),
+    target("http1", serve::http1),
+    target("lines", lines::lines),
+    target("location", routes::location),
+    target("media_type", headers::media_type),
+    target("range", files::range),
+    target("routes", routes::routes),
+    target("set_cookie", headers::set_cookie),
+    target("sse", sse::decoder),
+    target("static_path", files::static_path),
+];
+
+/// The bytes between two line breaks; the whole when there is none.
+fn pieces(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    data.split(|byte| *byte == b'\n')
+}
+
+/// The same as text; what is no UTF-8 ends it.
+fn texts(data: &[u8]) -> impl Iterator<Item = &str> {
+    pieces(data).map_while(|piece| std::str::from_utf8(piece).ok())
+}

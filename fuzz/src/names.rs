@@ -1,0 +1,37 @@
+//! The text forms of the core.
+
+use cyclone_core::{Endpoint, EntryId};
+
+/// What is printed parses to the same.
+pub(crate) fn endpoint(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match text.parse::<Endpoint>() {
+        Ok(endpoint) => {
+            let shown = endpoint.to_string();
+            assert_eq!(shown.parse::<Endpoint>(), Ok(endpoint), "{shown:?}");
+        }
+        Err(error) => assert!(error.to_string().contains(text)),
+    }
+    if !text.is_empty() {
+        let unix = Endpoint::unix(text);
+        assert_eq!(unix.to_string().parse::<Endpoint>(), Ok(unix), "{text:?}");
+    }
+}
+
+/// There is one text for each id, and ids are ordered as their numbers are.
+pub(crate) fn entry_id(data: &[u8]) {
+    let mut last: Option<EntryId> = None;
+    for text in crate::texts(data) {
+        let Ok(id) = text.parse::<EntryId>() else {
+            continue;
+        };
+        assert_eq!(id.to_string(), text);
+        if let Some(last) = last {
+            let numbers = (last.high(), last.low()).cmp(&(id.high(), id.low()));
+            assert_eq!(last.cmp(&id), numbers);
+        }
+        last = Some(id);
+    }
+}
