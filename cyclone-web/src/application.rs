@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cyclone_core::{Connection, MissingResource, Peer, Protocol, ProtocolFactory, Resources};
+use http::request::Parts;
 use http::{Method, Request, Response};
 
 use crate::body::{Body, BoxError};
@@ -263,9 +264,9 @@ impl Application {
         Arc::make_mut(&mut self.shared)
     }
 
-    fn dispatch(&self, request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Exchange {
+    fn dispatch(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
         let shared = &self.shared;
-        let (method, path) = (request.method(), request.uri().path());
+        let (method, path) = (&parts.method, parts.uri.path());
         let (handler, parameters, limit) = match shared.routes.find(method, path) {
             Found::Handler(handler, route, parameters) => {
                 (Arc::clone(handler), parameters, route.body_limit)
@@ -281,7 +282,8 @@ impl Application {
             ),
         };
         let mut context = RequestContext::new(
-            request,
+            parts,
+            body,
             parameters,
             Arc::clone(connection),
             Arc::clone(shared),
@@ -312,8 +314,8 @@ impl fmt::Debug for Application {
 impl HttpService for Application {
     type Future = Exchange;
 
-    fn call(&self, request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Exchange {
-        self.dispatch(request, connection)
+    fn call(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
+        self.dispatch(parts, body, connection)
     }
 }
 
@@ -361,7 +363,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> foreign::Answer {
-        let (request, connection) = foreign::adopt(request, &self.shared.limits);
-        foreign::Answer::new(self.dispatch(request, &connection))
+        let (parts, body, connection) = foreign::adopt(request, &self.shared.limits);
+        foreign::Answer::new(self.dispatch(parts, body, &connection))
     }
 }

@@ -62,13 +62,13 @@ pub struct RequestContext {
 
 impl RequestContext {
     pub(crate) fn new(
-        request: http::Request<Body>,
+        parts: Parts,
+        body: Body,
         parameters: PathParameters,
         connection: Arc<ConnectionInfo>,
         app: Arc<Shared>,
         handler: Arc<dyn DynHandler>,
     ) -> Box<Self> {
-        let (parts, body) = request.into_parts();
         Box::new(Self {
             parts,
             body: Mutex::new(body),
@@ -78,7 +78,7 @@ impl RequestContext {
             form_arguments: None,
             output: Output::default(),
             pipe: None,
-            started: Instant::now(),
+            started: connection.begun(),
             connection,
             app,
             handler: Some(handler),

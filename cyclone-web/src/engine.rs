@@ -13,11 +13,14 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cyclone_core::{Connection, Peer, Session};
-use http::{Request, Response};
+use http::Response;
+use http::request::Parts;
 use tokio::time::{Instant, sleep_until};
 
 use crate::body::Body;
@@ -52,7 +55,9 @@ pub(crate) trait HttpService: Clone + Send + Sync + 'static {
     type Future: Future<Output = Response<Body>> + Send;
 
     /// Answers a request. The future is dropped when the client is gone.
-    fn call(&self, request: Request<Body>, connection: &Arc<ConnectionInfo>) -> Self::Future;
+    ///
+    /// The request comes in two parts: each time it is put together or taken apart it is copied.
+    fn call(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> Self::Future;
 }
 
 /// What a request's connection is: its peer and its place in the server.
@@ -64,6 +69,7 @@ pub struct ConnectionInfo {
     session: Session,
     limits: Arc<Limits>,
     wire: Arc<Wire>,
+    opened: Instant,
 }
 
 impl ConnectionInfo {
@@ -73,7 +79,20 @@ impl ConnectionInfo {
             session,
             limits,
             wire: Arc::default(),
+            opened: Instant::now(),
         }
+    }
+
+    /// Takes note of the arrival of a request.
+    fn note_request(&self) {
+        let since = self.opened.elapsed().as_nanos();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        self.wire.begun.store(since, Ordering::Relaxed);
+    }
+
+    /// When the last request arrived. Reading a clock costs more than it looks: this saves one per request.
+    pub(crate) fn begun(&self) -> Instant {
+        self.opened + Duration::from_nanos(self.wire.begun.load(Ordering::Relaxed))
     }
 
     /// The two addresses.

@@ -52,14 +52,17 @@ where
 {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
         Box::pin(async move {
-            let answered = AssertUnwindSafe(async {
-                cx.check_declared_body()?;
-                cx.read_form().await?;
+            let answering = AssertUnwindSafe(async {
+                if cx.has_body() {
+                    cx.check_declared_body()?;
+                    cx.read_form().await?;
+                }
                 self.0.call(&mut cx).await
-            })
-            .catch_unwind()
-            .await;
-            conclude_plain(cx, answered.ok()).await
+            });
+            match answering.catch_unwind().await {
+                Ok(Ok(response)) => cx.respond(response),
+                failed => Box::pin(conclude_plain(cx, failed.ok())).await,
+            }
         })
     }
 

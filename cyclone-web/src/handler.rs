@@ -221,7 +221,7 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
     if !H::KEEP_ALIVE {
         cx.close_connection();
     }
-    if !H::STREAM_BODY {
+    if !H::STREAM_BODY && cx.has_body() {
         cx.check_declared_body()?;
         cx.read_form().await?;
     }
@@ -247,10 +247,7 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
 
 /// [`conclude`] for what has no hooks: the application's error page, no default headers.
 pub(crate) async fn conclude_plain(cx: Box<RequestContext>, answered: Option<Result>) -> Outcome {
-    match answered {
-        Some(Ok(response)) => cx.respond(response),
-        failed => Box::pin(conclude(&NoHooks, cx, failed)).await,
-    }
+    conclude(&NoHooks, cx, answered).await
 }
 
 struct NoHooks;

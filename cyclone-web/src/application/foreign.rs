@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cyclone_core::{Address, Peer, Session};
+use http::request::Parts;
 use http::{Request, Response};
 
 use crate::body::{Body, BoxError};
@@ -20,7 +21,7 @@ use crate::stream::Exchange;
 pub(super) fn adopt<B>(
     request: Request<B>,
     limits: &Arc<Limits>,
-) -> (Request<Body>, Arc<ConnectionInfo>)
+) -> (Parts, Body, Arc<ConnectionInfo>)
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -35,7 +36,7 @@ where
     );
     let mut body = Body::new(body);
     body.set_limit(limits.body);
-    (Request::from_parts(parts, body), Arc::new(info))
+    (parts, body, Arc::new(info))
 }
 
 /// The answer of an [`Application`](super::Application) to come.

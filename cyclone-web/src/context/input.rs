@@ -180,11 +180,15 @@ impl RequestContext {
         Ok(self.body_mut().check_declared()?)
     }
 
+    /// Whether a body came with the request, read already or not.
+    pub(crate) fn has_body(&mut self) -> bool {
+        self.body_bytes.is_some() || !http_body::Body::is_end_stream(self.body_mut())
+    }
+
     /// Reads the body if it is an urlencoded form. The future is boxed when there is something to read: most
     /// requests have no body, and need not carry the room for it.
     pub(crate) async fn read_form(&mut self) -> Result<()> {
-        let bodiless = http_body::Body::is_end_stream(self.body_mut()) && self.body_bytes.is_none();
-        if bodiless || self.form_arguments.is_some() || !self.is_form() {
+        if self.form_arguments.is_some() || !self.is_form() {
             return Ok(());
         }
         Box::pin(self.read_form_body()).await

@@ -301,7 +301,9 @@ impl RequestContext {
             Phase::Answered
         };
         let mut headers = std::mem::take(&mut self.output.headers);
-        self.add_common_headers(&mut headers);
+        if self.output.close || !self.output.cookies.is_empty() {
+            self.add_common_headers(&mut headers);
+        }
         (self.output.status, headers)
     }
 
@@ -313,6 +315,7 @@ impl RequestContext {
         self.output.written.take()
     }
 
+    #[cold]
     fn add_common_headers(&mut self, headers: &mut HeaderMap) {
         for cookie in self.output.cookies.drain(..) {
             // Checked when it was set.
@@ -326,32 +329,17 @@ impl RequestContext {
     }
 
     /// Turns the answer of the handler into what the connection gets.
-    pub(crate) fn respond(mut self: Box<Self>, response: Response) -> Outcome {
-        let written = match response.kind {
-            Kind::Written => None,
-            Kind::Http(response) => Some(response),
-        };
-        if self.is_flushed() {
-            if written.is_some() {
-                let error = Error::internal("a whole response came after a flush");
-                self.log_error(&error, false);
-                return Outcome::Aborted(self);
-            }
-            let last = self.take_written();
-            if let Some(pipe) = &self.pipe {
-                pipe.put_last(last);
-            }
-            return Outcome::Streamed(self);
+    pub(crate) fn respond(self: Box<Self>, response: Response) -> Outcome {
+        match response.kind {
+            Kind::Written if !self.is_flushed() => Outcome::Response(self.written_response()),
+            Kind::Written => self.end_stream(),
+            Kind::Http(response) => self.respond_with(*response),
         }
-        let response = match written {
-            None => self.whole_response(),
-            Some(response) => self.foreign_response(*response),
-        };
-        Outcome::Response(response.map(|body| body.with_guard(self)))
     }
 
-    fn whole_response(&mut self) -> http::Response<Body> {
-        let body = self.take_written();
+    /// The response of what was written; the usual case, and free of detours for that.
+    fn written_response(mut self: Box<Self>) -> http::Response<Body> {
+        let body = self.output.written.take();
         let media = self.output.media.take();
         let (status, mut headers) = self.take_head(false);
         let bodiless = status.is_informational()
@@ -361,15 +349,34 @@ impl RequestContext {
             headers.remove(header::CONTENT_LENGTH);
             Bytes::new()
         } else {
-            if !body.is_empty() || media.is_some() {
+            if media.is_some() || !body.is_empty() {
                 add_media(&mut headers, media);
             }
             body
         };
-        let mut response = http::Response::new(Body::from(body));
+        let mut response = http::Response::new(Body::from(body).with_guard(self));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
+    }
+
+    #[cold]
+    fn end_stream(mut self: Box<Self>) -> Outcome {
+        let last = self.take_written();
+        if let Some(pipe) = &self.pipe {
+            pipe.put_last(last);
+        }
+        Outcome::Streamed(self)
+    }
+
+    fn respond_with(mut self: Box<Self>, response: http::Response<Body>) -> Outcome {
+        if self.is_flushed() {
+            let error = Error::internal("a whole response came after a flush");
+            self.log_error(&error, false);
+            return Outcome::Aborted(self);
+        }
+        let response = self.foreign_response(response);
+        Outcome::Response(response.map(|body| body.with_guard(self)))
     }
 
     /// A response that the handler brought: headers of the context are added where it has none of the name.

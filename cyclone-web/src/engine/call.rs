@@ -67,9 +67,7 @@ impl<S: HttpService> Calls<S> {
             };
             Body::inbound(inbound, limits.body)
         };
-        Ok(self
-            .service
-            .call(Request::from_parts(parts, body), &self.connection))
+        Ok(self.service.call(parts, body, &self.connection))
     }
 }
 
@@ -104,6 +102,7 @@ struct Ticket {
 impl Ticket {
     fn new(connection: Arc<ConnectionInfo>, http2: bool) -> Self {
         let wire = connection.wire();
+        connection.note_request();
         if http2 {
             wire.requests.add();
             wire.streams.fetch_add(1, Ordering::AcqRel);

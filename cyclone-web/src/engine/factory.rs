@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use cyclone_core::{Connection, Peer, Protocol, ProtocolFactory};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -132,7 +133,8 @@ where
 {
     type Future = TowerCall<S>;
 
-    fn call(&self, mut request: Request<Body>, connection: &Arc<ConnectionInfo>) -> TowerCall<S> {
+    fn call(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> TowerCall<S> {
+        let mut request = Request::from_parts(parts, body);
         let extensions = request.extensions_mut();
         extensions.insert(connection.session().clone());
         extensions.insert(connection.peer().clone());

@@ -12,13 +12,13 @@ use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::Instant;
 
-use super::HttpService;
 use super::call::Calls;
 use super::framing::Refusal;
 use super::refusal;
 use super::stream::Stream;
 use super::watch::Watch;
 use super::wire::{Answer, Upload, Wire};
+use super::{ConnectionInfo, HttpService};
 use crate::limits::Limits;
 
 pub(crate) mod clock;
@@ -81,6 +81,7 @@ pub(crate) async fn drive<S: HttpService>(
                 Calls::new(service, info.clone(), false),
             )
             .with_upgrades(),
+        info: &info,
         wire: info.wire(),
         limits,
         clock: Clock::new(info.wire(), head_since, old_at),
@@ -103,6 +104,7 @@ enum Stop {
 
 struct Driver<'a, S: HttpService> {
     connection: UpgradeableConnection<TokioIo<Stream>, Calls<S>>,
+    info: &'a ConnectionInfo,
     wire: &'a Wire,
     limits: &'a Limits,
     clock: Clock,
@@ -139,7 +141,12 @@ impl<S: HttpService> Driver<'_, S> {
     }
 
     fn look_at_clock(&mut self, watch: &mut Watch<'_>, cx: &Context<'_>) -> Poll<Stop> {
-        let now = Instant::now();
+        // A request that arrived in this poll has read the clock already.
+        let now = if self.clock.has_new_request(self.wire) {
+            self.info.begun()
+        } else {
+            Instant::now()
+        };
         self.clock.tick(self.wire, now);
         if self.wire.eof.is_set() && self.wire.answer() == Answer::None {
             return Poll::Ready(Stop::Due(Due::Close));

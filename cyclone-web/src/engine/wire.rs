@@ -81,6 +81,8 @@ pub(crate) struct Wire {
     pub(crate) let_go: AtomicU32,
     /// Requests so far.
     pub(crate) requests: Counter,
+    /// When the last of them arrived, in nanoseconds since the connection was opened.
+    pub(crate) begun: AtomicU64,
     /// The status that hyper wanted to answer an unreadable head with; 0 for none.
     pub(crate) refused: AtomicU16,
     answer: AtomicU8,

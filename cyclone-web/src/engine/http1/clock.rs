@@ -113,6 +113,11 @@ impl Clock {
         self.since
     }
 
+    /// Whether a request has arrived since the last [`tick`](Self::tick).
+    pub(crate) fn has_new_request(&self, wire: &Wire) -> bool {
+        self.requests != wire.requests.get()
+    }
+
     /// Whether anything has happened since the last [`tick`](Self::tick).
     pub(crate) fn has_news(&self, wire: &Wire) -> bool {
         self.progress != wire.progress.get()
