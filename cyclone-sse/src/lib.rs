@@ -65,3 +65,8 @@ pub use stream::{
     ClientGone, DEFAULT_CHUNK_BYTES, DEFAULT_HEARTBEAT, DEFAULT_RETRY, DRAIN_RETRY_MIN,
     DRAIN_RETRY_SPREAD, EventSender, EventStream, OnDrain, SseBody, TrySendError,
 };
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
