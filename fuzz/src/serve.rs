@@ -100,18 +100,28 @@ pub(crate) fn http1(data: &[u8]) {
         return;
     };
     let app = app();
-    let whole = block_on(converse(&app, std::iter::once(stream)));
+    // A client that goes in the middle of something.
+    check(&block_on(converse(&app, std::iter::once(stream))), stream);
+
+    // Whether a head that never ends is known to be wrong before its end depends on how it comes: let it end.
+    let stream = [stream, b"\r\n\r\n"].concat();
+    let whole = block_on(converse(&app, std::iter::once(stream.as_slice())));
+    check(&whole, &stream);
     let cut = block_on(converse(&app, stream.chunks(usize::from(*size).max(1))));
-    // HTTP/2 answers in frames.
-    if stream.starts_with(b"PRI") {
+    // HTTP/2 answers in frames, and in any order.
+    if !stream.starts_with(b"PRI") {
+        assert_eq!(without_dates(&whole), without_dates(&cut));
+    }
+}
+
+fn check(answer: &[u8], stream: &[u8]) {
+    if answer.is_empty() || stream.starts_with(b"PRI") {
         return;
     }
-    if !whole.is_empty() {
-        assert!(whole.starts_with(b"HTTP/1."), "{}", whole.escape_ascii());
-    }
-    let (whole, cut) = (without_dates(&whole), without_dates(&cut));
-    assert_eq!(whole, cut);
-    assert!(!whole.contains("HTTP/1.1 500"), "{whole}");
+    assert!(answer.starts_with(b"HTTP/1."), "{}", answer.escape_ascii());
+    let internal = answer.windows(13).any(|window| window == b"\nHTTP/1.1 500");
+    let internal = internal || answer.starts_with(b"HTTP/1.1 500");
+    assert!(!internal, "{}", answer.escape_ascii());
 }
 
 fn without_dates(answer: &[u8]) -> String {

@@ -112,7 +112,7 @@ fn fuzz(program: &Path, folder: &Path, target: &str, seconds: u64) -> Result<()>
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-timeout={INPUT_SECONDS}"))
         .arg(format!("-artifact_prefix={}/", findings.display()))
-        .args(["-print_final_stats=1", "-verbosity=1", "-max_len=2048"])
+        .args(["-print_final_stats=1", "-verbosity=0", "-max_len=2048"])
         .arg(&grown)
         .arg(format!("fuzz/corpus/{target}"));
     workspace::run(&mut command)
