@@ -220,6 +220,9 @@ fn become_quiet(watcher: &mut Watcher, and: impl Fn() -> bool) -> Result<Duratio
             return Ok(start.elapsed());
         }
         if start.elapsed() > QUIET_LIMIT {
+            if others.is_empty() {
+                bail!("after {QUIET_LIMIT:?} there is no connection, and yet not all is as before");
+            }
             let count = others.len();
             let shown = others.into_iter().take(5).collect::<Vec<_>>().join(", ");
             bail!("after {QUIET_LIMIT:?} there are {count} connections: {shown}");
