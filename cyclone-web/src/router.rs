@@ -21,6 +21,9 @@ mod tests;
 /// Parameters of a pattern whose places are kept without an allocation.
 const INLINE_PARAMETERS: usize = 4;
 
+/// Parameters that a pattern may have: the tree names them by letters, and panics at the 26th.
+const MAX_PARAMETERS: usize = 25;
+
 /// The routes of an application.
 #[derive(Clone, Default)]
 pub(crate) struct Routes {
@@ -77,6 +80,9 @@ impl Routes {
 
     fn add_pattern(&mut self, pattern: &str) -> Result<usize, String> {
         let names = spec::parameter_names(pattern)?;
+        if names.len() > MAX_PARAMETERS {
+            return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
+        }
         let at = self.routes.len();
         self.tree
             .insert(pattern, at)

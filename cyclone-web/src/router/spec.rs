@@ -14,7 +14,7 @@ pub struct UrlSpec {
 /// A pattern to route, with more to say about it than the pattern, as Tornado's function of the same name.
 ///
 /// `{name}` stands for one segment of the path or a part of one, `{*name}` at the end for all that is left;
-/// `{{` and `}}` are plain braces.
+/// `{{` and `}}` are plain braces. A pattern has at most 25 parameters.
 ///
 /// ```
 /// use cyclone_web::{Application, RequestContext, Result, url};

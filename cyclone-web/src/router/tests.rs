@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Found, Names, Routes, url};
+use super::{Found, MAX_PARAMETERS, Names, Routes, url};
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::handler::RequestHandler;
@@ -73,6 +73,19 @@ fn mistakes_in_routes_are_told() {
     assert!(add(&mut routes, "/b/{", None).is_err());
     assert!(add(&mut routes, "/b/}", None).is_err());
     assert!(add(&mut routes, "/b/{}", None).is_err());
+}
+
+/// matchit panics at the 26th parameter of a pattern (its `normalize_params`).
+#[test]
+fn too_many_parameters_are_told() {
+    let pattern = |count: usize| -> String { (0..count).map(|n| format!("/{{p{n}}}")).collect() };
+    let mut routes = Routes::default();
+    for count in [MAX_PARAMETERS - 1, MAX_PARAMETERS] {
+        add(&mut routes, &pattern(count), None).unwrap();
+        assert_eq!(parameters(&routes, &"/x".repeat(count)).len(), count);
+    }
+    let error = add(&mut routes, &pattern(MAX_PARAMETERS + 1), None).unwrap_err();
+    assert_eq!(error, "it has more than 25 parameters");
 }
 
 #[test]
