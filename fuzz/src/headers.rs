@@ -97,6 +97,11 @@ pub(crate) fn media_type(data: &[u8]) {
         media_type.essence(),
         format!("{}/{}", media_type.kind(), media_type.subtype())
     );
+    assert!(
+        !media_type
+            .essence()
+            .contains(|c: char| c.is_ascii_uppercase())
+    );
     let mut written = media_type.essence().to_owned();
     for (name, value) in media_type.parameters() {
         assert_eq!(media_type.parameter(name), Some(value));
@@ -148,10 +153,16 @@ pub(crate) fn conditional(data: &[u8]) {
         assert!(!unconditional || outcome == Precondition::Proceed);
         assert!(method != Method::PUT || outcome != Precondition::NotModified);
     }
+    let may_fail = headers.contains_key(IF_MATCH) || headers.contains_key(IF_UNMODIFIED_SINCE);
+    let read = Precondition::evaluate(&Method::GET, &headers, current);
+    assert!(may_fail || read != Precondition::Failed);
+
     // Whatever else is said, the tag itself is known when it is named last.
     headers.remove(IF_MATCH);
     headers.remove(IF_UNMODIFIED_SINCE);
-    headers.append(IF_NONE_MATCH, etag.header_value());
+    let list = format!("\"a\", {etag} ,W/\"b\"");
+    let list = HeaderValue::from_str(&list).expect("tags are header values");
+    headers.append(IF_NONE_MATCH, list);
     assert_eq!(
         Precondition::evaluate(&Method::GET, &headers, current),
         Precondition::NotModified

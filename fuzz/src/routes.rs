@@ -7,6 +7,9 @@ use tower_service::Service as _;
 
 use bytes::Bytes;
 
+/// Parameters that a pattern may have; more are a mistake of the program, which panics.
+const MAX_PARAMETERS: usize = 25;
+
 /// Asks an application, and returns the status, the location and the body.
 fn ask(app: &Application, uri: Uri) -> (u16, Option<String>, Bytes) {
     let mut app = app.clone();
@@ -56,6 +59,7 @@ pub(crate) fn routes(data: &[u8]) {
     let mut names = Vec::new();
     for segment in texts.next().unwrap_or_default().split('/') {
         match segment {
+            _ if names.len() == MAX_PARAMETERS => break,
             ":" => {
                 names.push(format!("p{}", names.len()));
                 pattern += &format!("/{{p{}}}", names.len() - 1);
