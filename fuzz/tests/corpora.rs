@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use cyclone_fuzz::TARGETS;
+use cyclone_fuzz::{TARGETS, Target};
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder);
@@ -24,17 +24,18 @@ fn every_corpus_replays() {
     }));
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let mut failures = Vec::new();
+    let mut replay = |target: &Target, name: &str, data: &[u8]| {
+        let run = std::panic::catch_unwind(|| (target.run)(data));
+        let panics = std::mem::take(&mut *PANICS.lock().unwrap());
+        if run.is_err() || !panics.is_empty() {
+            failures.push(format!("{}/{name}: {}", target.name, panics.join("\n")));
+        }
+    };
     for target in TARGETS {
-        let files = entries(&corpora.join(target.name));
-        assert!(!files.is_empty(), "{} has no corpus", target.name);
-        (target.run)(&[]);
-        for file in files {
-            let data = std::fs::read(&file).unwrap();
-            let run = std::panic::catch_unwind(|| (target.run)(&data));
-            let panics = std::mem::take(&mut *PANICS.lock().unwrap());
-            if run.is_err() || !panics.is_empty() {
-                failures.push(format!("{}: {}", file.display(), panics.join("\n")));
-            }
+        replay(target, "nothing", &[]);
+        for file in entries(&corpora.join(target.name)) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            replay(target, &name, &std::fs::read(&file).unwrap());
         }
     }
     drop(std::panic::take_hook());
@@ -53,4 +54,7 @@ fn every_corpus_belongs_to_a_target() {
         .map(|target| target.name.to_owned())
         .collect();
     assert_eq!(found, expected);
+    for target in TARGETS {
+        assert!(!entries(&corpora.join(target.name)).is_empty());
+    }
 }
