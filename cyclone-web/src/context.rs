@@ -221,6 +221,7 @@ impl RequestContext {
         self.body.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(feature = "templates")]
     pub(crate) fn app(&self) -> &Shared {
         &self.app
     }
