@@ -156,7 +156,7 @@ fn wanted(header: &[u8]) -> Option<Vec<u8>> {
             (first, "") => (number(first)?, LENGTH),
             (first, last) => {
                 let (from, to) = (number(first)?, number(last)?);
-                if !less_or_equal(first, last) {
+                if from > to {
                     return None;
                 }
                 (from, to.saturating_add(1))
@@ -169,12 +169,6 @@ fn wanted(header: &[u8]) -> Option<Vec<u8>> {
         .zip(0..)
         .filter_map(|(asked, place)| asked.then_some(place));
     some.then(|| places.collect())
-}
-
-/// Compares numbers of any length.
-fn less_or_equal(first: &str, last: &str) -> bool {
-    let (first, last) = (first.trim_start_matches('0'), last.trim_start_matches('0'));
-    (first.len(), first) <= (last.len(), last)
 }
 
 /// The bytes that a `Content-Range` names.
