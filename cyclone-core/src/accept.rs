@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_util::sync::{CancellationToken, PollSemaphore};
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::peer::Peer;
-use crate::protocol::{DynFactory, Start};
+use crate::protocol::{DynFactory, Protocol};
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::session::{Session, SessionGuard};
@@ -185,13 +186,14 @@ fn serve(
         &shared.cut,
         permit,
     );
-    tokio::spawn(run(start, Connection::new(transport, peer, session), guard));
+    start(Connection::new(transport, peer, session), guard);
 }
 
-async fn run(start: Start, connection: Connection, guard: SessionGuard) {
+/// Runs the protocol of one connection until it ends or is cut.
+pub(crate) async fn run(protocol: impl Protocol, connection: Connection, guard: SessionGuard) {
     let watch = PanicWatch(guard);
     let session = watch.0.session();
-    let running = start(connection);
+    let running = pin!(protocol.run(connection));
     if let Some(Err(error)) = until_cut(session, running).await {
         tracing::debug!(
             id = session.id().get(),

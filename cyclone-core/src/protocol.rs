@@ -3,12 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::accept;
 use crate::connection::Connection;
 use crate::peer::Peer;
 use crate::resources::{MissingResource, Resources};
+use crate::session::SessionGuard;
 
 /// Builds a [`Protocol`] for every peer that a listener accepts, as Twisted's `ServerFactory` does.
 ///
@@ -148,11 +149,11 @@ where
     }
 }
 
-/// A running protocol, boxed once per connection.
-pub(crate) type Running = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
-
-/// A protocol that was built and waits for its connection.
-pub(crate) type Start = Box<dyn FnOnce(Connection) -> Running + Send>;
+/// A protocol that was built and waits for its connection; called, it runs in a task of its own.
+///
+/// The task is made where the type of the protocol is known, so that nothing erased stands between the runtime
+/// and the protocol at each of its polls.
+pub(crate) type Start = Box<dyn FnOnce(Connection, SessionGuard) + Send>;
 
 /// [`ProtocolFactory`] with the type of the protocol erased: what a listener keeps.
 pub(crate) trait DynFactory: Send + Sync + 'static {
@@ -164,8 +165,8 @@ pub(crate) trait DynFactory: Send + Sync + 'static {
 impl<T: ProtocolFactory> DynFactory for T {
     fn prepare(&self, peer: &Peer) -> Option<Start> {
         let protocol = self.build(peer)?;
-        Some(Box::new(move |connection| {
-            Box::pin(protocol.run(connection))
+        Some(Box::new(move |connection, guard| {
+            tokio::spawn(accept::run(protocol, connection, guard));
         }))
     }
 

@@ -343,9 +343,9 @@ pub struct ApplicationProtocol {
 }
 
 impl Protocol for ApplicationProtocol {
-    async fn run(self, connection: Connection) -> io::Result<()> {
+    fn run(self, connection: Connection) -> impl Future<Output = io::Result<()>> + Send {
         let limits = Arc::clone(&self.app.shared.limits);
-        engine::serve(connection, self.app, limits).await
+        engine::serve(connection, self.app, limits)
     }
 }
 

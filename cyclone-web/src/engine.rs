@@ -68,7 +68,7 @@ pub struct ConnectionInfo {
     peer: Peer,
     session: Session,
     limits: Arc<Limits>,
-    wire: Arc<Wire>,
+    wire: Wire,
     opened: Instant,
 }
 
@@ -78,7 +78,7 @@ impl ConnectionInfo {
             peer,
             session,
             limits,
-            wire: Arc::default(),
+            wire: Wire::default(),
             opened: Instant::now(),
         }
     }
@@ -140,7 +140,7 @@ pub(crate) async fn serve<S: HttpService>(
     let draining = pin!(info.session.draining());
     let cut = pin!(info.session.cut());
     let sleep = pin!(sleep_until(after(accepted, info.limits.header_timeout)));
-    let mut watch = Watch::new(Arc::clone(&info.wire), draining, cut, sleep);
+    let mut watch = Watch::new(Arc::clone(&info), draining, cut, sleep);
     let mut stream = Stream::new(connection, Arc::clone(&info));
     let mut ahead = Bytes::new();
     let mut age = Age::New(accepted);
@@ -160,11 +160,9 @@ pub(crate) async fn serve<S: HttpService>(
             Opening::Dead(error) => return Err(error),
         };
         let service = service.clone();
-        match Box::pin(http1::drive(
-            stream, service, &mut watch, head_since, old_at,
-        ))
-        .await
-        {
+        let mut driver = Box::new(http1::Driver::new(stream, service, head_since, old_at));
+        let stop = std::future::poll_fn(|cx| driver.poll(&mut watch, cx)).await;
+        match driver.end(stop) {
             End::Rest {
                 stream: idle,
                 ahead: bytes,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
@@ -19,7 +20,6 @@ use super::stream::Stream;
 use super::watch::Watch;
 use super::wire::{Answer, Upload, Wire};
 use super::{ConnectionInfo, HttpService};
-use crate::limits::Limits;
 
 pub(crate) mod clock;
 
@@ -53,87 +53,79 @@ pub(crate) enum End {
     Dead(io::Error),
 }
 
-/// Serves requests until the connection is idle for a while or over.
-pub(crate) async fn drive<S: HttpService>(
-    stream: Stream,
-    service: S,
-    watch: &mut Watch<'_>,
-    head_since: Instant,
-    old_at: Instant,
-) -> End {
-    let info = stream.info().clone();
-    let limits = info.limits();
-    let mut builder = Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        // Our own timers know idle connections from slow heads.
-        .header_read_timeout(None)
-        .max_header_size(limits.header_section)
-        .max_buf_size(BUFFER_BYTES.max(limits.header_section));
-    // hyper keeps its default number of headers on the stack, any other one on the heap.
-    if limits.header_count != HYPER_HEADER_COUNT {
-        builder.max_headers(limits.header_count);
-    }
-    let mut driver = Driver {
-        connection: builder
-            .serve_connection(
-                TokioIo::new(stream),
-                Calls::new(service, info.clone(), false),
-            )
-            .with_upgrades(),
-        info: &info,
-        wire: info.wire(),
-        limits,
-        clock: Clock::new(info.wire(), head_since, old_at),
-        drained: 0,
-    };
-    let result = std::future::poll_fn(|cx| driver.poll(watch, cx)).await;
-    driver.end(result)
-}
-
 /// hyper's own limit on header fields.
 const HYPER_HEADER_COUNT: usize = 100;
 
 /// Why the driver stops.
-enum Stop {
+pub(crate) enum Stop {
     Finished,
     Failed(hyper::Error),
     Due(Due),
     Cut,
 }
 
-struct Driver<'a, S: HttpService> {
+/// Serves requests until the connection is idle for a while or over.
+pub(crate) struct Driver<S: HttpService> {
     connection: UpgradeableConnection<TokioIo<Stream>, Calls<S>>,
-    info: &'a ConnectionInfo,
-    wire: &'a Wire,
-    limits: &'a Limits,
+    info: Arc<ConnectionInfo>,
     clock: Clock,
     /// Bytes of the current unwanted body that have been thrown away.
     drained: u64,
 }
 
-impl<S: HttpService> Driver<'_, S> {
-    fn poll(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
+impl<S: HttpService> Driver<S> {
+    /// Drives a stream that has (a part of) a request head, which began to come at `head_since`.
+    pub(crate) fn new(stream: Stream, service: S, head_since: Instant, old_at: Instant) -> Self {
+        let info = Arc::clone(stream.info());
+        let limits = info.limits();
+        let mut builder = Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            // Our own timers know idle connections from slow heads.
+            .header_read_timeout(None)
+            .max_header_size(limits.header_section)
+            .max_buf_size(BUFFER_BYTES.max(limits.header_section));
+        // hyper keeps its default number of headers on the stack, any other one on the heap.
+        if limits.header_count != HYPER_HEADER_COUNT {
+            builder.max_headers(limits.header_count);
+        }
+        let calls = Calls::new(service, Arc::clone(&info), false);
+        Self {
+            connection: builder
+                .serve_connection(TokioIo::new(stream), calls)
+                .with_upgrades(),
+            clock: Clock::new(info.wire(), head_since, old_at),
+            info,
+            drained: 0,
+        }
+    }
+
+    fn wire(&self) -> &Wire {
+        self.info.wire()
+    }
+
+    /// Ready when the connection has to be [ended](Self::end).
+    pub(crate) fn poll(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
         watch.poll(cx);
         if watch.is_cut() {
             return Poll::Ready(Stop::Cut);
         }
         if watch.is_draining() {
-            self.wire.closing.set();
+            self.wire().closing.set();
         }
         match Pin::new(&mut self.connection).poll(cx) {
             Poll::Ready(Ok(())) => return Poll::Ready(Stop::Finished),
             Poll::Ready(Err(error)) => return Poll::Ready(Stop::Failed(error)),
             Poll::Pending => {}
         }
-        if self.wire.upload() == Upload::Draining {
+        if self.wire().upload() == Upload::Draining {
             self.drain(cx);
         }
-        if self.wire.deferred.is_set() {
+        if self.wire().deferred.is_set() {
             // hyper has yielded between two pipelined requests; its next poll writes or adds to the answers.
             cx.waker().wake_by_ref();
         }
-        if self.clock.has_news(self.wire) || watch.is_elapsed() {
+        if self.clock.has_news(self.wire()) || watch.is_elapsed() {
             self.look_at_clock(watch, cx)
         } else {
             Poll::Pending
@@ -141,26 +133,27 @@ impl<S: HttpService> Driver<'_, S> {
     }
 
     fn look_at_clock(&mut self, watch: &mut Watch<'_>, cx: &Context<'_>) -> Poll<Stop> {
+        let wire = self.info.wire();
         // A request that arrived in this poll has read the clock already.
-        let now = if self.clock.has_new_request(self.wire) {
+        let now = if self.clock.has_new_request(wire) {
             self.info.begun()
         } else {
             Instant::now()
         };
-        self.clock.tick(self.wire, now);
-        if self.wire.eof.is_set() && self.wire.answer() == Answer::None {
+        self.clock.tick(wire, now);
+        if wire.eof.is_set() && wire.answer() == Answer::None {
             return Poll::Ready(Stop::Due(Due::Close));
         }
-        let (at, due) = self.clock.due(self.wire, self.limits);
+        let (at, due) = self.clock.due(wire, self.info.limits());
         if now < at {
             watch.wake_at(at);
             return Poll::Pending;
         }
         match due {
-            Due::Age => self.wire.closing.set(),
+            Due::Age => wire.closing.set(),
             Due::Body => {
-                self.wire.body_late.set();
-                self.wire.body_reader.wake();
+                wire.body_late.set();
+                wire.body_reader.wake();
                 self.clock.restart(now);
             }
             Due::Drain => self.give_up_draining(),
@@ -173,7 +166,8 @@ impl<S: HttpService> Driver<'_, S> {
 
     /// Reads and throws away what a handler has left of a request body.
     fn drain(&mut self, cx: &mut Context<'_>) {
-        let mut unread = self.wire.unread();
+        let wire = self.info.wire();
+        let mut unread = wire.unread();
         let Some(incoming) = &mut *unread else {
             return;
         };
@@ -182,7 +176,7 @@ impl<S: HttpService> Driver<'_, S> {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(frame))) => {
                     self.drained += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    if self.drained > self.limits.drain_bytes {
+                    if self.drained > self.info.limits().drain_bytes {
                         break;
                     }
                 }
@@ -190,7 +184,7 @@ impl<S: HttpService> Driver<'_, S> {
                 Poll::Ready(None) => {
                     *unread = None;
                     self.drained = 0;
-                    self.wire.set_upload(Upload::None);
+                    wire.set_upload(Upload::None);
                     cx.waker().wake_by_ref();
                     return;
                 }
@@ -202,15 +196,20 @@ impl<S: HttpService> Driver<'_, S> {
 
     /// Drops the unread body: hyper closes the connection when the response is out.
     fn give_up_draining(&mut self) {
-        *self.wire.unread() = None;
+        let wire = self.info.wire();
+        *wire.unread() = None;
         self.drained = 0;
-        self.wire.set_upload(Upload::Abandoned);
+        wire.set_upload(Upload::Abandoned);
     }
 
-    fn end(self, stop: Stop) -> End {
+    /// Takes the connection out of hyper.
+    pub(crate) fn end(self: Box<Self>, stop: Stop) -> End {
         let since = self.clock.since();
-        let wire = self.wire;
-        let Some(parts) = self.connection.into_parts() else {
+        let Self {
+            connection, info, ..
+        } = *self;
+        let wire = info.wire();
+        let Some(parts) = connection.into_parts() else {
             return End::Upgraded;
         };
         let mut stream = parts.io.into_inner();

@@ -9,14 +9,14 @@ use std::task::{Context, Waker};
 
 use tokio::time::{Instant, Sleep};
 
-use super::wire::Wire;
+use super::ConnectionInfo;
 
 /// A signal of the session.
 pub(crate) type Signal<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
 
 /// The signals and the timer of a connection.
 pub(crate) struct Watch<'a> {
-    wire: Arc<Wire>,
+    info: Arc<ConnectionInfo>,
     draining: Signal<'a>,
     cut: Signal<'a>,
     sleep: Pin<&'a mut Sleep>,
@@ -33,16 +33,16 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(
-        wire: Arc<Wire>,
+        info: Arc<ConnectionInfo>,
         draining: Signal<'a>,
         cut: Signal<'a>,
         sleep: Pin<&'a mut Sleep>,
     ) -> Self {
-        wire.signalled.set();
+        info.wire().signalled.set();
         Self {
-            waker: Waker::from(Arc::clone(&wire)),
+            waker: Waker::from(Arc::clone(&info)),
             armed: sleep.deadline(),
-            wire,
+            info,
             draining,
             cut,
             sleep,
@@ -60,10 +60,10 @@ impl<'a> Watch<'a> {
             .as_ref()
             .is_some_and(|task| task.will_wake(cx.waker()))
         {
-            self.wire.driver.set(cx.waker());
+            self.info.wire().driver.set(cx.waker());
             self.task = Some(cx.waker().clone());
         }
-        if self.wire.signalled.take() {
+        if self.info.wire().signalled.take() {
             self.look();
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Watch<'a> {
             let mut cx = Context::from_waker(&self.waker);
             self.elapsed = self.sleep.as_mut().poll(&mut cx).is_ready();
             if self.elapsed {
-                self.wire.driver.wake();
+                self.info.wire().driver.wake();
             }
         }
     }

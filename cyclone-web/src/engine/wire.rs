@@ -11,6 +11,7 @@ use std::task::{Wake, Waker};
 use futures_util::task::AtomicWaker;
 use hyper::body::Incoming;
 
+use super::ConnectionInfo;
 use super::fragment::Fragments;
 
 /// Where the response to the current HTTP/1 request is.
@@ -153,14 +154,14 @@ impl Wire {
 }
 
 /// What the waker of signals and timer does: it says that they are worth a look, and wakes the task.
-impl Wake for Wire {
+impl Wake for ConnectionInfo {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.signalled.set();
-        self.driver.wake();
+        self.wire().signalled.set();
+        self.wire().driver.wake();
     }
 }
 
