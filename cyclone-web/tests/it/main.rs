@@ -3,9 +3,17 @@
 #[cfg(test)]
 mod application;
 #[cfg(test)]
+mod context_input;
+#[cfg(test)]
+mod context_output;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod handler_hooks;
+#[cfg(test)]
 mod mount;
+#[cfg(test)]
+mod routing;
 #[cfg(test)]
 mod streaming;
 #[cfg(test)]
