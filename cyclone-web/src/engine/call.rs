@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
 
 use super::framing::{self, Framing, Refusal};
@@ -81,6 +82,9 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
         let headless = request.method() == Method::HEAD;
         if request.version() == Version::HTTP_10 {
             self.connection.wire().close_delimited.set();
+        }
+        if request.extensions().get::<OnUpgrade>().is_some() {
+            self.connection.wire().may_leave.set();
         }
         Call {
             state: match self.start(request) {

@@ -183,6 +183,7 @@ impl Stream {
             && !self.http2
             && wire.answer() == Answer::Handed
             && wire.upload() == Upload::None
+            && !wire.may_leave.is_set()
             && !wire.upgraded.is_set()
     }
 

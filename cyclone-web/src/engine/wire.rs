@@ -65,6 +65,8 @@ pub(crate) struct Wire {
     pub(crate) closing: Flag,
     /// The connection is (about to be) no longer HTTP.
     pub(crate) upgraded: Flag,
+    /// The request could be the last of HTTP: hyper may give the connection away once the answer is flushed.
+    pub(crate) may_leave: Flag,
     /// The connection must not be used any more.
     pub(crate) cut: Flag,
     /// Only the end of the connection tells the client where the current response ends, if it has no length.
@@ -134,6 +136,7 @@ impl Wire {
     pub(crate) fn begin(&self) {
         self.requests.add();
         self.receiving.clear();
+        self.may_leave.clear();
         self.body_wanted.clear();
         self.body_late.clear();
         self.body_bytes.store(0, Ordering::Relaxed);

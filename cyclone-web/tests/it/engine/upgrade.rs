@@ -65,6 +65,30 @@ async fn an_upgraded_connection_gets_every_byte() {
     client.server.await.unwrap().unwrap();
 }
 
+/// hyper gives the connection away after the last answer to a request that could have switched protocols, whether
+/// it did or not: an answer that waits for those to pipelined requests would be lost.
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_refused_upgrade_is_sent_whatever_follows() {
+    let connect = "CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n";
+    let close = "GET /x HTTP/1.1\r\nhost: a\r\nupgrade: echo\r\nconnection: upgrade, close\r\n\r\n";
+    for (request, status) in [(connect, 501), (close, 200)] {
+        for before in ["", "GET /y HTTP/1.1\r\nhost: a\r\n\r\n"] {
+            for after in ["", "\r\n", "x", GET] {
+                let mut client = serve(Limits::default(), echo);
+                client.send(format!("{before}{request}{after}")).await;
+                if !before.is_empty() {
+                    assert_eq!(client.answer().await.status, 200);
+                }
+                let answer = client.answer().await;
+                assert_eq!(answer.status, status, "{before:?} {request:?} {after:?}");
+                assert!(answer.closes());
+                client.finish().await;
+                assert!(client.is_closed().await);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_upgrade_works_at_every_split() {
     let bytes = format!("{UPGRADE}abc");
