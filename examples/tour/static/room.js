@@ -17,7 +17,14 @@ const outboxKey = `tour.outbox.${room}`;
 let outbox = JSON.parse(localStorage.getItem(outboxKey) ?? '[]');
 const keepOutbox = () => localStorage.setItem(outboxKey, JSON.stringify(outbox));
 
-nameField.value = localStorage.getItem('tour.name') ?? `guest-${Math.floor(Math.random() * 9000 + 1000)}`;
+let name = localStorage.getItem('tour.name') || `guest-${Math.floor(Math.random() * 9000 + 1000)}`;
+localStorage.setItem('tour.name', name);
+nameField.value = name;
+
+// The name of the open socket. What waits goes out under the name that it was said under: under another one it
+// would be stored a second time if it was stored before.
+let speaking = name;
+const nextName = () => outbox[0]?.author || name;
 
 function setState(text, kind) {
   state.textContent = text;
@@ -69,17 +76,24 @@ function showWaiting(entry) {
 function settle(id) {
   outbox = outbox.filter((entry) => entry.id !== id);
   keepOutbox();
+  if (speaking !== nextName()) reconnect();
+}
+
+function reconnect() {
+  pause = 250;
+  socket?.close();
 }
 
 function send(entry) {
-  if (socket?.readyState === WebSocket.OPEN) {
+  if (socket?.readyState === WebSocket.OPEN && (entry.author || name) === speaking) {
     socket.send(JSON.stringify({ type: 'say', id: entry.id, text: entry.text }));
   }
 }
 
 function connect() {
   clearTimeout(timer);
-  const query = new URLSearchParams({ name: nameField.value.trim() || 'guest', after: seen });
+  speaking = nextName();
+  const query = new URLSearchParams({ name: speaking, after: seen });
   const base = location.origin.replace(/^http/, 'ws');
   const opened = new WebSocket(`${base}/room/${room}/socket?${query}`);
   socket = opened;
@@ -92,6 +106,9 @@ function connect() {
     const reply = JSON.parse(event.data);
     if (reply.type === 'message') show(reply);
     if (reply.type === 'ack') settle(reply.id);
+    if (reply.type === 'refused' && reply.retry) {
+      setTimeout(() => outbox.filter((entry) => entry.id === reply.id).forEach(send), 2000);
+    }
     if (reply.type === 'refused' && !reply.retry) {
       settle(reply.id);
       const item = list.querySelector(`li.waiting[data-id="${CSS.escape(reply.id)}"]`);
@@ -114,7 +131,7 @@ form.addEventListener('submit', (event) => {
   if (!text) return;
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  const entry = { id, author: nameField.value.trim(), text };
+  const entry = { id, author: name, text };
   outbox.push(entry);
   keepOutbox();
   showWaiting(entry);
@@ -123,9 +140,10 @@ form.addEventListener('submit', (event) => {
 });
 
 nameField.addEventListener('change', () => {
-  localStorage.setItem('tour.name', nameField.value.trim());
-  pause = 250;
-  socket?.close();
+  name = nameField.value.trim() || name;
+  nameField.value = name;
+  localStorage.setItem('tour.name', name);
+  if (speaking !== nextName()) reconnect();
 });
 
 addEventListener('online', () => {

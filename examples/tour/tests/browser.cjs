@@ -46,6 +46,41 @@ const waitFor = (page, text) => page.waitForFunction(
     .some((span) => span.textContent === wanted),
   text, { timeout: 20 * SECONDS });
 
+// A page loses the answer to what it said and is loaded anew, after a change of its name too: it is said once.
+async function lostAnswer(browser, renamed) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    if (sessionStorage.getItem('loaded')) return;
+    sessionStorage.setItem('loaded', 'yes');
+    window.WebSocket = class extends WebSocket { set onmessage(_ignored) {} };
+  });
+  const said = `once ${renamed}`;
+  const stored = async () => {
+    const messages = await (await page.request.get(`${base}/room/lobby/messages`)).json();
+    return messages.filter((message) => message.text === said).length;
+  };
+  const settled = () => page.waitForFunction(
+    () => localStorage.getItem('tour.outbox.lobby') === '[]', null, { timeout: 20 * SECONDS });
+  await page.goto(`${base}/room/lobby`);
+  await state(page, 'connected');
+  await say(page, said);
+  while (await stored() === 0);
+  if (renamed) {
+    await page.fill('#name', 'other');
+    await page.press('#name', 'Tab');
+  }
+  await page.reload();
+  await settled();
+  assert.equal(await stored(), 1);
+  if (renamed) {
+    await say(page, 'under another name');
+    await waitFor(page, 'under another name');
+    assert((await shown(page)).includes('other: under another name'));
+  }
+  await context.close();
+}
+
 async function main() {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tour-browser-'));
   const browser = await chromium.launch({
@@ -115,6 +150,8 @@ async function main() {
     await board.screenshot({ path: path.join(pictures, 'tour-dashboard.png'), fullPage: true });
     await bob.goto(base);
     await bob.screenshot({ path: path.join(pictures, 'tour-home.png') });
+
+    for (const renamed of [false, true]) await lostAnswer(browser, renamed);
   } finally {
     await browser.close();
     fs.rmSync(profile, { recursive: true, force: true });
