@@ -69,7 +69,9 @@ impl RequestContext {
         app: Arc<Shared>,
         handler: Arc<dyn DynHandler>,
     ) -> Box<Self> {
-        Box::new(Self {
+        // Allocated before it is put together, so that less of it is copied.
+        let place = Box::new_uninit();
+        let context = Self {
             parts,
             body: Mutex::new(body),
             body_bytes: None,
@@ -82,7 +84,8 @@ impl RequestContext {
             connection,
             app,
             handler: Some(handler),
-        })
+        };
+        Box::write(place, context)
     }
 
     /// The request method.

@@ -283,7 +283,8 @@ async fn conclude<H: RequestHandler>(
             match error_page::write(&mut cx, &Error::new(error.status())) {
                 Ok(response) => cx.respond(response),
                 Err(_) => {
-                    Outcome::Response(Error::new(StatusCode::INTERNAL_SERVER_ERROR).bare_response())
+                    let error = Error::new(StatusCode::INTERNAL_SERVER_ERROR);
+                    Outcome::Response(Box::new(error.bare_response()))
                 }
             }
         }

@@ -18,10 +18,12 @@ use crate::finish::Ending;
 /// The running handler of one request, boxed where the route is registered.
 pub(crate) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// How a handler ended.
+/// How a handler ended. It is small, because it is passed on several times.
 pub(crate) enum Outcome {
+    /// Nothing was flushed: the response is what was written.
+    Written(Box<RequestContext>),
     /// Nothing was flushed: this is the response, its guard in its body.
-    Response(http::Response<Body>),
+    Response(Box<http::Response<Body>>),
     /// The response was flushed and is whole; the context ends with the body.
     Streamed(Box<RequestContext>),
     /// Something was flushed and the handler failed or panicked: the client must see a break, no end.
@@ -153,15 +155,26 @@ impl Future for Exchange {
             return Poll::Pending;
         };
         let polled = running.as_mut().poll(cx);
-        if let Poll::Ready(Outcome::Response(response)) = polled {
+        if let Poll::Ready(Outcome::Written(context)) = polled {
             self.running = None;
-            return Poll::Ready(response);
+            return Poll::Ready(context.into_response());
         }
+        self.respond(polled)
+    }
+}
+
+impl Exchange {
+    /// The response of a handler that was polled and did not just write one.
+    fn respond(&mut self, polled: Poll<Outcome>) -> Poll<http::Response<Body>> {
         let flushed = FLUSHED
             .take()
             .and_then(|pipe| Some((pipe.take_head()?, pipe)));
         let source = match polled {
             Poll::Pending if flushed.is_none() => return Poll::Pending,
+            Poll::Ready(Outcome::Response(response)) => {
+                self.running = None;
+                return Poll::Ready(*response);
+            }
             Poll::Pending => self.running.take().map_or(Source::Done, Source::Running),
             Poll::Ready(outcome) => Source::ended(outcome),
         };
@@ -202,7 +215,7 @@ impl Source {
             Outcome::Streamed(context) => Self::Whole(context),
             Outcome::Aborted(context) => Self::Broken(context),
             // After a flush no handler ends with a response of its own.
-            Outcome::Response(_) => Self::Done,
+            Outcome::Written(_) | Outcome::Response(_) => Self::Done,
         }
     }
 }

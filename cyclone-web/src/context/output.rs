@@ -331,14 +331,14 @@ impl RequestContext {
     /// Turns the answer of the handler into what the connection gets.
     pub(crate) fn respond(self: Box<Self>, response: Response) -> Outcome {
         match response.kind {
-            Kind::Written if !self.is_flushed() => Outcome::Response(self.written_response()),
+            Kind::Written if !self.is_flushed() => Outcome::Written(self),
             Kind::Written => self.end_stream(),
             Kind::Http(response) => self.respond_with(*response),
         }
     }
 
     /// The response of what was written; the usual case, and free of detours for that.
-    fn written_response(mut self: Box<Self>) -> http::Response<Body> {
+    pub(crate) fn into_response(mut self: Box<Self>) -> http::Response<Body> {
         let body = self.output.written.take();
         let media = self.output.media.take();
         let (status, mut headers) = self.take_head(false);
@@ -376,7 +376,7 @@ impl RequestContext {
             return Outcome::Aborted(self);
         }
         let response = self.foreign_response(response);
-        Outcome::Response(response.map(|body| body.with_guard(self)))
+        Outcome::Response(Box::new(response.map(|body| body.with_guard(self))))
     }
 
     /// A response that the handler brought: headers of the context are added where it has none of the name.

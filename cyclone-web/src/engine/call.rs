@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -35,40 +36,26 @@ impl<S: HttpService> Calls<S> {
         }
     }
 
-    fn check(&self, request: &Request<Incoming>, limits: &Limits) -> Result<Framing, Refusal> {
-        let framing = framing::check(request, limits)?;
+    fn check(&self, head: &Parts, limits: &Limits) -> Result<Framing, Refusal> {
+        let framing = framing::check(head, limits)?;
         let fragments = &self.connection.wire().fragments;
-        if !self.http2 && fragments.has(request.method(), request.uri()) {
+        if !self.http2 && fragments.has(&head.method, &head.uri) {
             return Err(Refusal::bad("the request target has a fragment\n"));
         }
         Ok(framing)
     }
 
-    fn start(&self, request: Request<Incoming>) -> Result<S::Future, Refusal> {
-        let limits = self.connection.limits();
-        let checked = self.check(&request, limits);
-        let (parts, incoming) = request.into_parts();
-        let framing = match checked {
-            Ok(framing) => framing,
-            Err(refusal) => {
-                if !self.http2 && !incoming.is_end_stream() {
-                    self.connection.wire().set_upload(Upload::Abandoned);
-                }
-                return Err(refusal);
-            }
-        };
-        let body = if incoming.is_end_stream() {
-            Body::empty()
+    fn body(&self, incoming: Incoming, framing: Framing, limits: &Limits) -> Body {
+        if incoming.is_end_stream() {
+            return Body::empty();
+        }
+        let connection = Arc::clone(&self.connection);
+        let inbound = if self.http2 {
+            Inbound::http2(incoming, connection)
         } else {
-            let connection = Arc::clone(&self.connection);
-            let inbound = if self.http2 {
-                Inbound::http2(incoming, connection)
-            } else {
-                Inbound::http1(incoming, connection, framing.expecting)
-            };
-            Body::inbound(inbound, limits.body)
+            Inbound::http1(incoming, connection, framing.expecting)
         };
-        Ok(self.service.call(parts, body, &self.connection))
+        Body::inbound(inbound, limits.body)
     }
 }
 
@@ -78,19 +65,33 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
     type Future = Call<S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Call<S::Future> {
+        let (head, incoming) = request.into_parts();
         let ticket = Ticket::new(Arc::clone(&self.connection), self.http2);
-        let headless = request.method() == Method::HEAD;
-        if request.version() == Version::HTTP_10 {
-            self.connection.wire().close_delimited.set();
+        let headless = head.method == Method::HEAD;
+        let wire = self.connection.wire();
+        if head.version == Version::HTTP_10 {
+            wire.close_delimited.set();
         }
-        if request.extensions().get::<OnUpgrade>().is_some() {
-            self.connection.wire().may_leave.set();
+        if head.extensions.get::<OnUpgrade>().is_some() {
+            wire.may_leave.set();
         }
+        let limits = self.connection.limits();
+        let state = match self.check(&head, limits) {
+            Ok(framing) => {
+                let body = self.body(incoming, framing, limits);
+                State::Running {
+                    future: self.service.call(head, body, &self.connection),
+                }
+            }
+            Err(refusal) => {
+                if !self.http2 && !incoming.is_end_stream() {
+                    wire.set_upload(Upload::Abandoned);
+                }
+                State::Refused { refusal }
+            }
+        };
         Call {
-            state: match self.start(request) {
-                Ok(future) => State::Running { future },
-                Err(refusal) => State::Refused { refusal },
-            },
+            state,
             ticket: Some(ticket),
             headless,
         }
@@ -172,7 +173,7 @@ impl<F: Future<Output = Response<Body>>> Future for Call<F> {
         }
         Poll::Ready(Ok(response.map(|body| Outbound {
             body,
-            rest: Bytes::new(),
+            rest: None,
             held_back: false,
             ticket,
         })))
@@ -201,8 +202,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// A response body on its way out; the connection is told when it is over.
 pub(crate) struct Outbound {
     body: Body,
-    /// What is left of a frame that was too large for one piece.
-    rest: Bytes,
+    /// What is left of a frame that was too large for one piece, never empty.
+    rest: Option<Box<Bytes>>,
     /// hyper has data of this body that the client's HTTP/2 windows have no room for. It polls the body again
     /// when they have.
     held_back: bool,
@@ -246,8 +247,11 @@ impl http_body::Body for Outbound {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         this.let_go();
-        if !this.rest.is_empty() {
-            let piece = this.rest.split_to(this.rest.len().min(PIECE_BYTES));
+        if let Some(rest) = &mut this.rest {
+            let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+            if rest.is_empty() {
+                this.rest = None;
+            }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         let mut polled = Pin::new(&mut this.body).poll_frame(cx);
@@ -257,19 +261,22 @@ impl http_body::Body for Outbound {
             if this.is_http2() {
                 this.hold_back();
             } else if data.len() > PIECE_BYTES {
-                this.rest = data.split_off(PIECE_BYTES);
+                this.rest = Some(Box::new(data.split_off(PIECE_BYTES)));
             }
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.rest.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.len() as u64;
         let mut hint = self.body.size_hint();
+        let Some(rest) = &self.rest else {
+            return hint;
+        };
+        let rest = rest.len() as u64;
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + rest);
         }

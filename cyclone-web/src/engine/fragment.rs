@@ -29,7 +29,8 @@ impl Fragments {
             self.lock().clear();
         }
         // A request line that comes in pieces is kept from its first piece.
-        if memchr(b'#', bytes).is_some() || memchr(b'\n', bytes).is_none() {
+        let has_line = bytes.ends_with(b"\n") || memchr(b'\n', bytes).is_some();
+        if !has_line || memchr(b'#', bytes).is_some() {
             self.keep(bytes);
         }
     }

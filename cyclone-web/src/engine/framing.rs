@@ -3,6 +3,7 @@
 //! hyper refuses what its parser cannot read. What it lets pass and must not reach a handler is refused here:
 //! a request that two servers could read differently is a request smuggled past one of them.
 
+use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 
@@ -52,9 +53,8 @@ pub(crate) struct Framing {
 ///
 /// # Errors
 /// The [`Refusal`] to answer with.
-pub(crate) fn check<B>(request: &http::Request<B>, limits: &Limits) -> Result<Framing, Refusal> {
-    let version = request.version();
-    let method = request.method();
+pub(crate) fn check(head: &Parts, limits: &Limits) -> Result<Framing, Refusal> {
+    let (version, method) = (head.version, &head.method);
     if method == Method::CONNECT || method == Method::TRACE {
         // RFC 9110 sections 9.3.6 and 9.3.8: we are no proxy, and to echo a request discloses its cookies.
         return Err(Refusal::new(
@@ -62,11 +62,11 @@ pub(crate) fn check<B>(request: &http::Request<B>, limits: &Limits) -> Result<Fr
             "this method is not implemented\n",
         ));
     }
-    let seen = Seen::read(request.headers(), limits)?;
+    let seen = Seen::read(&head.headers, limits)?;
     if version == Version::HTTP_2 {
-        check_http2_target(request.uri(), seen.host)?;
+        check_http2_target(&head.uri, seen.host)?;
     } else {
-        check_target(method, request.uri(), seen.host, limits)?;
+        check_target(method, &head.uri, seen.host, limits)?;
         if version == Version::HTTP_11 && seen.host.is_none() {
             return Err(Refusal::bad("the host header is missing\n"));
         }

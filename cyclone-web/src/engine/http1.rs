@@ -203,11 +203,11 @@ impl<S: HttpService> Driver<S> {
     }
 
     /// Takes the connection out of hyper.
-    pub(crate) fn end(self: Box<Self>, stop: Stop) -> End {
+    pub(crate) fn end(self, stop: Stop) -> End {
         let since = self.clock.since();
         let Self {
             connection, info, ..
-        } = *self;
+        } = self;
         let wire = info.wire();
         let Some(parts) = connection.into_parts() else {
             return End::Upgraded;
