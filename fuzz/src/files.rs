@@ -145,7 +145,7 @@ fn wanted(header: &[u8]) -> Option<Vec<u8>> {
         // What is too large for a number is too large for the file.
         digits.then(|| text.parse().unwrap_or(usize::MAX))
     };
-    let mut asked = vec![false; LENGTH];
+    let mut asked = [false; LENGTH];
     let mut some = false;
     for spec in specs.into_iter().filter(|spec| !spec.is_empty()) {
         some = true;

@@ -116,6 +116,13 @@ fn clippy() -> Result<()> {
         "--all-features",
         "--",
         "--deny=warnings",
+    ]))?;
+    workspace::run(&mut cargo([
+        "clippy",
+        "--manifest-path=fuzz/Cargo.toml",
+        "--all-targets",
+        "--",
+        "--deny=warnings",
     ]))
 }
 
