@@ -111,14 +111,21 @@ pub(crate) fn http1(data: &[u8]) {
     let whole = block_on(converse(&app, std::iter::once(stream.as_slice())));
     check(&whole, &stream);
     let cut = block_on(converse(&app, stream.chunks(usize::from(*size).max(1))));
-    // HTTP/2 answers in frames, and in any order.
-    if !stream.starts_with(b"PRI") {
+    // HTTP/2 answers in frames, and in any order; hyper says nothing to a preface that comes late.
+    if !has_preface(&stream) {
         assert_eq!(comparable(&whole), comparable(&cut));
     }
 }
 
+fn has_preface(stream: &[u8]) -> bool {
+    let preface = b"PRI * HTTP/2.0";
+    stream
+        .windows(preface.len())
+        .any(|window| window == preface)
+}
+
 fn check(answer: &[u8], stream: &[u8]) {
-    if answer.is_empty() || stream.starts_with(b"PRI") {
+    if answer.is_empty() || has_preface(stream) {
         return;
     }
     assert!(answer.starts_with(b"HTTP/1."), "{}", answer.escape_ascii());
