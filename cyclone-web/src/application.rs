@@ -168,6 +168,10 @@ impl Application {
         B::Error: Into<BoxError>,
     {
         let prefix = prefix.trim_end_matches('/');
+        assert!(
+            !prefix.contains(['{', '}']),
+            "mount `{prefix}`: a prefix has no parameters"
+        );
         let mounted: Arc<dyn DynHandler> = Arc::new(Mount::new(prefix, service));
         let mut this = self;
         if !prefix.is_empty() {

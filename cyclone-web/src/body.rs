@@ -55,6 +55,10 @@ enum Kind {
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }
 
+/// The largest piece that a whole body is handed over in, in bytes: what was handed over is told, and what a
+/// client never took should not be.
+const PIECE_BYTES: usize = 64 * 1024;
+
 impl Body {
     /// A body without a byte.
     #[must_use]
@@ -121,6 +125,13 @@ impl Body {
         self.limit = bytes;
     }
 
+    /// Sets a limit unless the body has one from whoever passed it on.
+    pub(crate) fn set_limit_if_none(&mut self, bytes: u64) {
+        if self.limit == u64::MAX {
+            self.limit = bytes;
+        }
+    }
+
     /// Whether what the body declares (`content-length`) is within its limit.
     ///
     /// # Errors
@@ -136,7 +147,10 @@ impl Body {
     /// Has `guard` told how this body ends.
     #[must_use]
     pub(crate) fn with_guard(mut self, guard: Box<dyn BodyGuard>) -> Self {
-        self.guard = Some(guard);
+        self.guard = Some(match self.guard.take() {
+            None => guard,
+            Some(inner) => Box::new(guard::Both(inner, guard)),
+        });
         self
     }
 
@@ -154,9 +168,8 @@ impl Body {
         match &mut self.kind {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.kind = Kind::Empty;
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+                let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+                Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
             }
             Kind::Inbound(inbound) => {
                 // Before the first byte, so that a client that waits for `100 Continue` is not told to go on.
@@ -184,15 +197,20 @@ impl Body {
         if let Kind::Inbound(inbound) = &mut self.kind {
             inbound.abandon();
         }
+        if self.guard.is_some() {
+            let cause = std::error::Error::source(&error);
+            tracing::error!(%error, cause, "response body failed");
+        }
         self.kind = Kind::Empty;
-        self.tell(false);
+        self.tell(false, true);
         Poll::Ready(Some(Err(error)))
     }
 
-    fn tell(&mut self, complete: bool) {
+    fn tell(&mut self, complete: bool, failed: bool) {
         if let Some(guard) = self.guard.take() {
             guard.ended(BodyEnd {
                 complete,
+                failed,
                 bytes: self.passed,
             });
         }
@@ -215,14 +233,14 @@ impl http_body::Body for Body {
                 }
                 // hyper drops a body that says it has ended instead of polling it for `None`.
                 if this.guard.is_some() && this.is_end_stream() {
-                    this.tell(true);
+                    this.tell(true, false);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => this.fail(error),
             None => {
                 this.kind = Kind::Empty;
-                this.tell(true);
+                this.tell(true, false);
                 Poll::Ready(None)
             }
         }
@@ -251,7 +269,7 @@ impl Drop for Body {
     fn drop(&mut self) {
         if self.guard.is_some() {
             let complete = self.unsent || self.is_end_stream();
-            self.tell(complete);
+            self.tell(complete, false);
         }
     }
 }

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::application::Shared;
 use crate::arguments::Arguments;
-use crate::body::Body;
+use crate::body::{Body, BodyErrorKind};
 use crate::engine::ConnectionInfo;
 use crate::error::{Error, Result};
 use crate::finish::{Ending, Finish};
-use crate::handler::DynHandler;
+use crate::handler::{DynHandler, guarded};
 use crate::router::PathParameters;
 use crate::stream::Pipe;
 use output::Output;
@@ -47,6 +47,9 @@ pub struct RequestContext {
     body: Mutex<Body>,
     /// The whole body once it was read.
     body_bytes: Option<Bytes>,
+    /// Somebody began to read the whole body, and gave it up unless he still does.
+    body_begun: bool,
+    body_failed: Option<BodyErrorKind>,
     parameters: PathParameters,
     query_arguments: OnceLock<Box<Arguments>>,
     form_arguments: Option<Box<Arguments>>,
@@ -75,6 +78,8 @@ impl RequestContext {
             parts,
             body: Mutex::new(body),
             body_bytes: None,
+            body_begun: false,
+            body_failed: None,
             parameters,
             query_arguments: OnceLock::new(),
             form_arguments: None,
@@ -211,15 +216,6 @@ impl RequestContext {
         request
     }
 
-    /// The request itself, for a service that answers in the place of a handler; method and target stay for
-    /// the log.
-    pub(crate) fn give_request(&mut self) -> http::Request<Body> {
-        let headers = std::mem::take(&mut self.parts.headers);
-        let mut request = self.take_request();
-        *request.headers_mut() = headers;
-        request
-    }
-
     fn body_mut(&mut self) -> &mut Body {
         self.body.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,14 +254,9 @@ impl RequestContext {
             body_bytes,
             started: self.started,
         };
-        // It may run inside a drop during unwinding, where a second panic would end the process.
-        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            handler.on_end(self, &finish);
-            (self.app.log_request)(self, &finish);
-        }));
-        if told.is_err() {
-            tracing::error!(uri = %self.uri(), "on_finish panicked");
-        }
+        // They may run inside a drop during unwinding, where a second panic would end the process.
+        handler.on_end(self, &finish);
+        guarded("log_request", || (self.app.log_request)(self, &finish));
     }
 }
 

@@ -210,9 +210,9 @@ impl<H: RequestHandler> DynHandler for H {
 
     fn on_end(&self, cx: &RequestContext, finish: &Finish) {
         if finish.ending == Ending::Disconnected {
-            self.on_connection_close(cx);
+            guarded("on_connection_close", || self.on_connection_close(cx));
         }
-        self.on_finish(cx, finish);
+        guarded("on_finish", || self.on_finish(cx, finish));
     }
 }
 
@@ -222,11 +222,13 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
         cx.close_connection();
     }
     if !H::STREAM_BODY && cx.has_body() {
-        cx.check_declared_body()?;
         cx.read_form().await?;
     }
     if let Some(response) = handler.prepare(cx).await? {
         return Ok(response);
+    }
+    if !H::STREAM_BODY {
+        cx.check_declared_body()?;
     }
     let method = cx.method();
     if !H::SUPPORTED_METHODS.contains(method) {
@@ -253,6 +255,24 @@ pub(crate) async fn conclude_plain(cx: Box<RequestContext>, answered: Option<Res
 struct NoHooks;
 impl RequestHandler for NoHooks {}
 
+/// Begins the response to an error: default headers, and those of the error, which win.
+fn start_error<H: RequestHandler>(handler: &H, cx: &mut RequestContext, error: &Error) {
+    cx.start_error(error.status());
+    if guarded("set_default_headers", || handler.set_default_headers(cx)).is_none() {
+        cx.start_error(error.status());
+    }
+    cx.add_error_headers(error);
+}
+
+/// Calls a hook, which may panic.
+pub(crate) fn guarded<T>(hook: &'static str, call: impl FnOnce() -> T) -> Option<T> {
+    let called = std::panic::catch_unwind(AssertUnwindSafe(call));
+    if called.is_err() {
+        tracing::error!(hook, "hook panicked");
+    }
+    called.ok()
+}
+
 /// Turns the failure of a handler into what the connection gets; `None` stands for a panic.
 async fn conclude<H: RequestHandler>(
     handler: &H,
@@ -269,9 +289,9 @@ async fn conclude<H: RequestHandler>(
     if cx.is_flushed() {
         return Outcome::Aborted(cx);
     }
-    cx.start_error(&error);
-    handler.set_default_headers(&mut cx);
-    let writing = AssertUnwindSafe(handler.write_error(&mut cx, &error)).catch_unwind();
+    start_error(handler, &mut cx, &error);
+    let writing = async { handler.write_error(&mut cx, &error).await };
+    let writing = AssertUnwindSafe(writing).catch_unwind();
     match writing.await {
         Ok(Ok(response)) => cx.respond(response),
         _ if cx.is_flushed() => Outcome::Aborted(cx),
@@ -279,7 +299,7 @@ async fn conclude<H: RequestHandler>(
             if let Ok(Err(second)) = failed {
                 cx.log_error(&second, false);
             }
-            cx.start_error(&error);
+            start_error(handler, &mut cx, &error);
             match error_page::write(&mut cx, &Error::new(error.status())) {
                 Ok(response) => cx.respond(response),
                 Err(_) => {

@@ -87,7 +87,7 @@ impl Mount {
     }
 
     async fn answer(&self, cx: &mut RequestContext) -> Result {
-        let mut request = cx.give_request();
+        let mut request = cx.take_request();
         let original = request.uri().clone();
         *request.uri_mut() = without_prefix(&original, &self.prefix)?;
         request.extensions_mut().insert(OriginalUri(original));

@@ -11,6 +11,9 @@ use crate::response::Response;
 pub(crate) struct NotFound;
 
 impl RequestHandler for NotFound {
+    /// No body is read.
+    const STREAM_BODY: bool = true;
+
     async fn prepare(&self, _cx: &mut RequestContext) -> Result<Option<Response>> {
         Err(Error::not_found())
     }
@@ -28,6 +31,9 @@ impl MethodNotAllowed {
 }
 
 impl RequestHandler for MethodNotAllowed {
+    /// No body is read.
+    const STREAM_BODY: bool = true;
+
     async fn prepare(&self, _cx: &mut RequestContext) -> Result<Option<Response>> {
         Err(Error::method_not_allowed(&self.allowed))
     }

@@ -20,6 +20,9 @@ impl StaticRoute {
 }
 
 impl RequestHandler for StaticRoute {
+    /// No body is read.
+    const STREAM_BODY: bool = true;
+
     async fn prepare(&self, cx: &mut RequestContext) -> Result<Option<Response>> {
         let path = cx.raw_path_argument("path");
         let served = self

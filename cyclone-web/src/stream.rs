@@ -57,7 +57,7 @@ impl Pipe {
             if first {
                 state.head = head;
             }
-            state.chunk = (!chunk.is_empty()).then_some(chunk);
+            state.put(chunk);
         }
         if first {
             FLUSHED.set(Some(Arc::clone(&self)));
@@ -75,7 +75,7 @@ impl Pipe {
 
     /// Puts what is left when the handler is done; nobody waits for it.
     pub(crate) fn put_last(&self, chunk: Bytes) {
-        self.lock().chunk = (!chunk.is_empty()).then_some(chunk);
+        self.lock().put(chunk);
     }
 
     /// Bytes that the connection took so far.
@@ -118,6 +118,15 @@ impl Pipe {
 }
 
 impl State {
+    /// Puts a chunk, behind the one that a flush left which was given up.
+    fn put(&mut self, chunk: Bytes) {
+        self.chunk = match self.chunk.take() {
+            Some(before) if chunk.is_empty() => Some(before),
+            Some(before) => Some([before, chunk].concat().into()),
+            None => (!chunk.is_empty()).then_some(chunk),
+        };
+    }
+
     fn wake_when_empty(&mut self) {
         if self.head.is_none()
             && self.chunk.is_none()
@@ -154,21 +163,26 @@ impl Future for Exchange {
         let Some(running) = self.running.as_mut() else {
             return Poll::Pending;
         };
+        // Not empty when the handler of another request, which has flushed, polls this one.
+        let outer = FLUSHED.take();
         let polled = running.as_mut().poll(cx);
+        let flushed = FLUSHED.replace(outer);
         if let Poll::Ready(Outcome::Written(context)) = polled {
             self.running = None;
             return Poll::Ready(context.into_response());
         }
-        self.respond(polled)
+        self.respond(polled, flushed)
     }
 }
 
 impl Exchange {
     /// The response of a handler that was polled and did not just write one.
-    fn respond(&mut self, polled: Poll<Outcome>) -> Poll<http::Response<Body>> {
-        let flushed = FLUSHED
-            .take()
-            .and_then(|pipe| Some((pipe.take_head()?, pipe)));
+    fn respond(
+        &mut self,
+        polled: Poll<Outcome>,
+        flushed: Option<Arc<Pipe>>,
+    ) -> Poll<http::Response<Body>> {
+        let flushed = flushed.and_then(|pipe| Some((pipe.take_head()?, pipe)));
         let source = match polled {
             Poll::Pending if flushed.is_none() => return Poll::Pending,
             Poll::Ready(Outcome::Response(response)) => {
@@ -325,7 +339,9 @@ impl Drop for StreamBody {
 /// The guard of a response whose body was not flushed: the context itself.
 impl crate::body::BodyGuard for RequestContext {
     fn ended(self: Box<Self>, end: BodyEnd) {
-        let ending = if end.complete {
+        let ending = if end.failed {
+            Ending::Aborted
+        } else if end.complete || self.needs_no_more(end.bytes) {
             Ending::Complete
         } else {
             Ending::Disconnected

@@ -35,7 +35,7 @@ where
         Arc::clone(limits),
     );
     let mut body = Body::new(body);
-    body.set_limit(limits.body);
+    body.set_limit_if_none(limits.body);
     (parts, body, Arc::new(info))
 }
 

@@ -12,6 +12,18 @@ pub(crate) struct BodyEnd {
     /// Whether all of it was handed to the connection. Also for the body of an answer to `HEAD` and of a 204
     /// or 304, of which nothing is sent.
     pub(crate) complete: bool,
+    /// Whether the body itself failed, rather than being dropped.
+    pub(crate) failed: bool,
     /// Bytes of data handed over.
     pub(crate) bytes: u64,
+}
+
+/// Two that want to be told: of an application and of the one it is mounted in.
+pub(super) struct Both(pub(super) Box<dyn BodyGuard>, pub(super) Box<dyn BodyGuard>);
+
+impl BodyGuard for Both {
+    fn ended(self: Box<Self>, end: BodyEnd) {
+        self.0.ended(end);
+        self.1.ended(end);
+    }
 }

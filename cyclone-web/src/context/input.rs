@@ -144,8 +144,18 @@ impl RequestContext {
         if let Some(bytes) = &self.body_bytes {
             return Ok(bytes.clone());
         }
-        self.check_declared_body()?;
-        let bytes = collect(self.body_mut()).await?;
+        if let Some(kind) = self.body_failed {
+            return Err(BodyError::new(kind).into());
+        }
+        if std::mem::replace(&mut self.body_begun, true) {
+            return Err(Error::internal("the body was given up before its end"));
+        }
+        let collected = match self.body_mut().check_declared() {
+            Ok(()) => collect(self.body_mut()).await,
+            Err(error) => Err(error),
+        };
+        self.body_begun = false;
+        let bytes = collected.inspect_err(|error| self.body_failed = Some(error.kind()))?;
         self.body_bytes = Some(bytes.clone());
         Ok(bytes)
     }

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use super::RequestContext;
@@ -29,6 +30,8 @@ pub(super) struct Output {
     /// Head and body were handed over, to the response or to the stream.
     phase: Phase,
     close: bool,
+    /// The `content-length` of a response that the handler brought.
+    declared: Option<u64>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -95,8 +98,12 @@ impl RequestContext {
     ///
     /// The reason phrase is always the standard one: HTTP/2 has none, and text from elsewhere in it has been
     /// a hole (CVE-2025-67724).
+    ///
+    /// After a [`flush`](Self::flush) it has no effect: the status has been sent.
     pub fn set_status(&mut self, status: StatusCode) {
-        self.output.status = status;
+        if !self.is_flushed() {
+            self.output.status = status;
+        }
     }
 
     /// The headers of the response so far.
@@ -256,11 +263,15 @@ impl RequestContext {
     /// Ends the response with a redirect of the given status, 301, 303, 307 or 308 for instance.
     ///
     /// A target that begins with several slashes or backslashes is cut to one slash: browsers read `//host`
-    /// and `/\host` as another host (CVE-2023-28370). White space and control characters are taken out.
+    /// and `/\host` as another host (CVE-2023-28370). Control characters are taken out, spaces and what is not
+    /// ASCII percent-encoded.
     ///
     /// # Errors
-    /// A 500 when the status is no redirect or the target cannot be a header value.
+    /// A 500 when the status is no redirect, the target cannot be a header value, or the response was flushed.
     pub fn redirect_with(&mut self, status: StatusCode, target: &str) -> Result {
+        if self.is_flushed() {
+            return Err(Error::internal("a redirect came after a flush"));
+        }
         if !status.is_redirection() {
             return Err(Error::internal(format!("{status} is no redirect")));
         }
@@ -278,15 +289,32 @@ impl RequestContext {
     }
 
     /// Forgets everything that was written but the default headers to come, for an error response.
-    pub(crate) fn start_error(&mut self, error: &Error) {
+    pub(crate) fn start_error(&mut self, status: StatusCode) {
         self.output.headers.clear();
         self.output.media = None;
         self.output.cookies.clear();
         self.clear_written();
-        self.output.status = error.status();
+        self.output.status = status;
+    }
+
+    /// Sets the headers of an error in the place of any of their names.
+    pub(crate) fn add_error_headers(&mut self, error: &Error) {
+        for name in error.headers().keys() {
+            self.output.headers.remove(name);
+        }
         for (name, value) in error.headers() {
             self.output.headers.append(name, value.clone());
         }
+    }
+
+    /// Whether a client that took this many bytes of the body has all that it needs.
+    pub(crate) fn needs_no_more(&self, bytes: u64) -> bool {
+        self.is_head_request()
+            || matches!(
+                self.output.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
+            || self.output.declared.is_some_and(|length| bytes >= length)
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
@@ -349,6 +377,10 @@ impl RequestContext {
             headers.remove(header::CONTENT_LENGTH);
             Bytes::new()
         } else {
+            if !headers.is_empty() && !(body.is_empty() && self.is_head_request()) {
+                // It is known, and hyper would trust a wrong one.
+                headers.remove(header::CONTENT_LENGTH);
+            }
             if media.is_some() || !body.is_empty() {
                 add_media(&mut headers, media);
             }
@@ -384,6 +416,13 @@ impl RequestContext {
         self.output.status = response.status();
         self.output.written = Written::Nothing;
         let (_status, ours) = self.take_head(false);
+        let length = content_length(response.headers());
+        let exact = http_body::Body::size_hint(response.body()).exact();
+        if length.is_some() && exact.is_some() && exact != length && !self.is_head_request() {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        } else {
+            self.output.declared = length;
+        }
         let theirs = response.headers_mut();
         for name in ours.keys() {
             if *name == header::SET_COOKIE || !theirs.contains_key(name) {
@@ -398,6 +437,11 @@ impl RequestContext {
     pub(super) fn is_head_request(&self) -> bool {
         self.parts.method == Method::HEAD
     }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// Gives a body its `content-type` unless it has one.
@@ -423,12 +467,13 @@ fn bad_header(error: http::Error) -> Error {
     Error::internal("the handler set an invalid header").because(error)
 }
 
+/// What is percent-encoded in a redirect's target, beside what is not ASCII.
+const UNSAFE_IN_LOCATION: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
+
 /// Keeps a redirect on the host it names.
 fn safe_location(target: &str) -> String {
-    let cleaned: String = target
-        .chars()
-        .filter(|c| !c.is_control() && *c != ' ')
-        .collect();
+    let printable: String = target.chars().filter(|c| !c.is_control()).collect();
+    let cleaned = utf8_percent_encode(printable.trim(), UNSAFE_IN_LOCATION).to_string();
     let rest = cleaned.trim_start_matches(['/', '\\']);
     let slashes = cleaned.len() - rest.len();
     if slashes > 1 || cleaned.starts_with('\\') {

@@ -164,6 +164,9 @@ impl<F: Future<Output = Response<Body>>> Future for Call<F> {
             )
         {
             response.body_mut().set_unsent();
+            if this.ticket.as_ref().is_some_and(|ticket| ticket.http2) {
+                withhold_body(&mut response, *this.headless);
+            }
         }
         let ticket = this.ticket.take();
         if let Some(ticket) = &ticket
@@ -177,6 +180,18 @@ impl<F: Future<Output = Response<Body>>> Future for Call<F> {
             held_back: false,
             ticket,
         })))
+    }
+}
+
+/// Drops a body that has no place on the wire: hyper leaves it out of HTTP/1 by itself, but not out of HTTP/2,
+/// where clients take it for a broken stream (RFC 9113 section 8.1.1).
+fn withhold_body(response: &mut Response<Body>, headless: bool) {
+    let body = std::mem::take(response.body_mut());
+    if headless && let Some(length @ 1..) = body.size_hint().exact() {
+        let headers = response.headers_mut();
+        headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
     }
 }
 

@@ -106,6 +106,10 @@ impl Names {
                 }
             }
         }
-        Ok(path)
+        // Two slashes at the start of a link lead to another host.
+        match path.strip_prefix('/') {
+            Some(rest) if rest.starts_with('/') => Ok(format!("/{}", rest.trim_start_matches('/'))),
+            _ => Ok(path),
+        }
     }
 }

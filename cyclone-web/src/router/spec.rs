@@ -117,7 +117,19 @@ fn parameter(characters: &mut impl Iterator<Item = char>) -> Result<Piece, Strin
 
 /// The names of the parameters of a pattern, in order.
 pub(super) fn parameter_names(pattern: &str) -> Result<Vec<String>, String> {
+    if !pattern.starts_with('/') {
+        return Err("it does not begin with a slash".to_owned());
+    }
     let pieces = pieces(pattern)?;
+    let literals = pieces.iter().filter_map(|piece| match piece {
+        Piece::Literal(text) => Some(text),
+        Piece::Parameter { .. } => None,
+    });
+    for literal in literals {
+        if !literal.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("requests have what is not ASCII percent-encoded".to_owned());
+        }
+    }
     Ok(pieces
         .into_iter()
         .filter_map(|piece| match piece {

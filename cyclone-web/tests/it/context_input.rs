@@ -1,8 +1,15 @@
 //! Reading the request: arguments and bodies at their limits.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
 use cyclone_core::{Context as _, Peer, Session};
-use cyclone_web::{Application, Limits, RequestContext, RequestHandler, Result, url};
-use http::{Method, StatusCode};
+use cyclone_web::{
+    Application, Body, Limits, RequestContext, RequestHandler, Response, Result, url,
+};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 
 use crate::support::{call, exchange, get, listen, post, text};
@@ -176,4 +183,112 @@ async fn a_taken_request_has_everything_but_leaves_the_context_usable() {
     let mut request = post("/a?x=1", "text/plain", "body");
     request.headers_mut().insert("x-test", "1".parse().unwrap());
     assert_eq!(text(&call(&app, request).await), "fine");
+}
+
+fn slow_post(chunks: [&'static str; 2]) -> Request<Body> {
+    let pause = stream::once(tokio::time::sleep(Duration::from_secs(10))).map(|()| Bytes::new());
+    let [first, second] = chunks;
+    let body = stream::iter([Bytes::from_static(first.as_bytes())])
+        .chain(pause)
+        .chain(stream::iter([Bytes::from_static(second.as_bytes())]))
+        .map(Ok::<_, Infallible>);
+    post("/", "text/plain", Body::from_stream(body))
+}
+
+/// The documentation of `body`: what was read is lost and the next call fails. Half a body must not pass for
+/// a whole one.
+#[tokio::test(start_paused = true)]
+async fn a_body_whose_reading_was_given_up_is_no_body() {
+    let app = Application::new().post("/", async |cx: &mut RequestContext| {
+        assert!(cx.body().now_or_never().is_none());
+        let rest = cx.body().await;
+        let text = match rest {
+            Ok(rest) => format!("took {rest:?} for the whole"),
+            Err(_) => "failed".to_owned(),
+        };
+        cx.text(text)
+    });
+    let response = call(&app, slow_post(["first ", "second"])).await;
+    assert_eq!(text(&response), "failed");
+}
+
+/// The documentation of `BodyError`: a body that failed stays failed.
+#[tokio::test]
+async fn a_body_that_failed_stays_failed() {
+    let app = Application::new().post("/", async |cx: &mut RequestContext| {
+        let first = cx.body().await.is_err();
+        let second = cx.body().await.is_err();
+        cx.text(format!("{first} {second}"))
+    });
+    let body = stream::iter([
+        Ok(Bytes::from_static(b"half")),
+        Err(std::io::Error::other("on purpose")),
+    ]);
+    let response = call(&app, post("/", "text/plain", Body::from_stream(body))).await;
+    assert_eq!(text(&response), "true true");
+}
+
+/// A path that nobody serves is 404, and the method nobody serves 405, whatever the body: it is not even read.
+#[tokio::test]
+async fn what_is_refused_anyway_is_refused_before_its_body_is_read() {
+    let app = Application::new()
+        .get("/", arguments)
+        .static_files("/static/", std::env::temp_dir());
+    for (target, status) in [("/none", 404), ("/", 405), ("/static/x", 405)] {
+        let form = post(target, FORM, "x=%zz");
+        assert_eq!(call(&app, form).await.status(), status, "{target}");
+    }
+    let (_server, address) = listen(app).await;
+    let request = format!(
+        "POST /none HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM}\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    );
+    let answer = exchange(address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+}
+
+/// The documentation of `set_body_limit`: the route's limit unless called.
+#[tokio::test]
+async fn prepare_may_raise_the_limit() {
+    struct Raised;
+    impl RequestHandler for Raised {
+        async fn prepare(&self, cx: &mut RequestContext) -> Result<Option<Response>> {
+            cx.set_body_limit(100);
+            Ok(None)
+        }
+        async fn post(&self, cx: &mut RequestContext) -> Result {
+            let body = cx.body().await?;
+            cx.text(body)
+        }
+    }
+    let app = Application::new().route(url("/").body_limit(4), Raised);
+    let response = call(&app, post("/", "text/plain", "longer")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+/// An application inside another does not loosen the limits of the server.
+#[tokio::test]
+async fn a_mounted_application_does_not_raise_the_limit() {
+    let inner = Application::new().post("/", read_body);
+    let app = Application::new()
+        .limits(Limits::new().body(4))
+        .mount("/in", inner);
+    let (_server, address) = listen(app).await;
+    let request = String::from_utf8(declared("text/plain", "longer")).unwrap();
+    let answer = exchange(address, request.replace("POST / ", "POST /in ").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+/// A mount that fails knows what its client accepts, and the log what it sent.
+#[tokio::test]
+async fn the_headers_of_the_request_outlive_a_mount() {
+    let failing = tower::service_fn(async |_: Request<Body>| {
+        Err::<http::Response<Body>, _>(std::io::Error::other("on purpose"))
+    });
+    let app = Application::new().mount("/in", failing);
+    let mut request = get("/in");
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, "application/json".parse().unwrap());
+    let response = call(&app, request).await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use cyclone_web::{Application, Body, Error, RequestContext, RequestHandler, Result, SetCookie};
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Frame;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
@@ -222,4 +223,84 @@ async fn a_length_may_be_set_on_an_answer_to_head() {
     )
     .await;
     assert!(answer.contains("content-length: 1000\r\n"), "{answer}");
+}
+
+/// hyper trusts a `content-length` that the handler set (and panics in debug builds when it is wrong): bytes
+/// beyond it would be read as the next response.
+#[tokio::test]
+async fn a_wrong_length_is_an_error_in_the_handler() {
+    let app = Application::new().get("/{length}", async |cx: &mut RequestContext| {
+        let length = cx.path_argument("length")?;
+        cx.set_header(header::CONTENT_LENGTH, length)?;
+        cx.text("hello")
+    });
+    for length in ["4", "6"] {
+        let (_server, address) = listen(app.clone()).await;
+        let request = format!("GET /{length} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let answer = exchange(address, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer:?}");
+    }
+}
+
+/// A handler that polls another application while its own first flush waits must not swap responses with it.
+#[tokio::test(start_paused = true)]
+async fn a_flush_beside_another_exchange_stays_its_own() {
+    let inner = Application::new().get("/", async |cx: &mut RequestContext| {
+        tokio::task::yield_now().await;
+        cx.text("inner")
+    });
+    let outer = Application::new().get("/", async |cx: &mut RequestContext| {
+        let inner: Application = cx.extensions().get::<Application>().unwrap().clone();
+        cx.set_header("x-outer", "1")?;
+        cx.write("outer ");
+        let (flushed, response) = tokio::join!(cx.flush(), inner.oneshot(get("/")));
+        flushed?;
+        let response = response.unwrap();
+        assert!(!response.headers().contains_key("x-outer"));
+        let body = response.into_body().collect().await?.to_bytes();
+        cx.write(body);
+        cx.finish()
+    });
+    let mut request = get("/");
+    request.extensions_mut().insert(inner);
+    let called = tokio::time::timeout(std::time::Duration::from_secs(10), call(&outer, request));
+    let response = called.await.expect("the flush waits for ever");
+    assert_eq!(response.headers()["x-outer"], "1");
+    assert_eq!(text(&response), "outer inner");
+}
+
+/// A flush that was given up (a time limit around it) may not leave a hole in what follows.
+#[tokio::test]
+async fn a_cancelled_flush_loses_nothing_that_comes_before_the_next() {
+    let app = Application::new().get("/", async |cx: &mut RequestContext| {
+        cx.write("a");
+        cx.flush().await?;
+        cx.write("b");
+        let given_up = cx.flush().now_or_never();
+        assert!(given_up.is_none());
+        cx.write("c");
+        cx.flush().await?;
+        cx.finish()
+    });
+    assert_eq!(text(&call(&app, get("/")).await), "abc");
+}
+
+#[tokio::test]
+async fn a_redirect_after_a_flush_is_an_error() {
+    let app = Application::new().get("/", async |cx: &mut RequestContext| {
+        cx.write("a");
+        cx.flush().await?;
+        cx.redirect("/elsewhere")
+    });
+    let response = app.clone().oneshot(get("/")).await.unwrap();
+    assert!(response.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn a_location_is_ascii() {
+    let app = Application::new().get("/", async |cx: &mut RequestContext| {
+        cx.redirect("/caf\u{e9}?q=a b")
+    });
+    let response = call(&app, get("/")).await;
+    assert_eq!(response.headers()[header::LOCATION], "/caf%C3%A9?q=a%20b");
 }

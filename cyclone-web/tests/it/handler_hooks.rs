@@ -1,12 +1,17 @@
 //! The hooks of a handler: each once, in every way that a request can end.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
 use cyclone_web::{
     Application, Body, Ending, Error, Finish, RequestContext, RequestHandler, Response, Result,
     log_request,
 };
-use http::{Request, StatusCode};
+use futures_util::stream;
+use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -28,9 +33,16 @@ enum Act {
     NoContent,
     NotModified,
     Foreign,
+    ForeignFails,
+    ForeignWithLength,
     FlushThenForeign,
+    FlushThenStatus,
     Hang,
+    Large,
 }
+
+/// A body of this many bytes does not fit into the buffers of a socket.
+const LARGE: usize = 32 * 1024 * 1024;
 
 struct Probed {
     act: Act,
@@ -81,15 +93,34 @@ impl RequestHandler for Probed {
                 ))
             }
             Act::Foreign => Ok(http::Response::new(Body::from("foreign")).into()),
+            Act::ForeignFails => Ok(http::Response::new(Body::from_stream(stream::iter([
+                Ok(Bytes::from_static(b"half")),
+                Err(std::io::Error::other("on purpose")),
+            ])))
+            .into()),
+            Act::ForeignWithLength => {
+                let body = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"whole"))]);
+                Ok(http::Response::builder()
+                    .header("content-length", "5")
+                    .body(Body::from_stream(body))?
+                    .into())
+            }
             Act::FlushThenForeign => {
                 cx.write("flushed");
                 cx.flush().await?;
                 Ok(http::Response::new(Body::from("foreign")).into())
             }
+            Act::FlushThenStatus => {
+                cx.write("flushed");
+                cx.flush().await?;
+                cx.set_status(StatusCode::IM_A_TEAPOT);
+                cx.finish()
+            }
             Act::Hang => {
                 self.told.send(Told::Begun)?;
                 std::future::pending().await
             }
+            Act::Large => cx.text(vec![b'x'; LARGE]),
             _ => cx.text("answer"),
         }
     }
@@ -165,6 +196,11 @@ impl Probe {
         }
         assert_eq!(all, expected);
     }
+}
+
+fn with_method(method: Method, mut request: Request<Body>) -> Request<Body> {
+    *request.method_mut() = method;
+    request
 }
 
 #[tokio::test]
@@ -328,4 +364,141 @@ async fn a_reset_stream_ends_its_handler_once() {
             Told::Logged(499, Ending::Disconnected)
         ]
     );
+}
+
+/// RFC 9110, 9.3.2 and 15.3.5: no content, whatever the version of HTTP.
+#[tokio::test]
+async fn http2_answers_without_a_body_have_none() {
+    for (method, act, status) in [
+        ("HEAD", Act::Answer, 200),
+        ("HEAD", Act::Fail, 409),
+        ("GET", Act::NoContent, 204),
+    ] {
+        let mut probe = probe(act);
+        let (_server, address) = listen(probe.app.clone()).await;
+        let mut sender = http2(address).await;
+        let response = sender.send_request(http2_request(method)).await.unwrap();
+        assert_eq!(response.status(), status);
+        let body = response.into_body().collect().await;
+        assert!(body.unwrap().to_bytes().is_empty(), "{method} {act:?}");
+        assert_eq!(probe.told().await.len(), 2);
+    }
+}
+
+/// A server that is not ours drops the body of an answer to HEAD unread, as hyper and axum do.
+#[tokio::test]
+async fn head_through_a_foreign_server_is_complete() {
+    for act in [Act::Answer, Act::Foreign] {
+        let mut probe = probe(act);
+        let head = with_method(Method::HEAD, get("/"));
+        drop(probe.app.clone().oneshot(head).await.unwrap());
+        probe.assert_told(200, Ending::Complete, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_mounted_application_is_told_the_end() {
+    let mut inner = probe(Act::Answer);
+    let outer = Application::new().mount("/in", inner.app.clone());
+    let response = call(&outer, get("/in")).await;
+    assert_eq!(text(&response), "answer");
+    inner.assert_told(200, Ending::Complete, 6);
+}
+
+#[tokio::test]
+async fn a_panic_in_set_default_headers_is_a_500() {
+    let mut probe = probe(Act::PanicInDefaults);
+    let (_server, address) = listen(probe.app.clone()).await;
+    let answer = exchange(
+        address,
+        b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer:?}");
+    let told = probe.told().await;
+    assert!(
+        matches!(told[0], Told::Finished(500, Ending::Complete, _)),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_in_on_connection_close_does_not_silence_on_finish() {
+    let mut probe = probe(Act::PanicInClose);
+    drop(tower_service::Service::call(
+        &mut probe.app.clone(),
+        get("/"),
+    ));
+    probe.assert_told(499, Ending::Disconnected, 0);
+}
+
+#[tokio::test]
+async fn a_panic_in_on_finish_does_not_silence_the_log() {
+    let mut probe = probe(Act::PanicInFinish);
+    call(&probe.app, get("/")).await;
+    probe.assert_told(200, Ending::Complete, 6);
+}
+
+/// `Disconnected` and `on_connection_close` are for clients that went away.
+#[tokio::test]
+async fn a_body_that_fails_midway_is_aborted() {
+    let mut probe = probe(Act::ForeignFails);
+    let response = probe.app.clone().oneshot(get("/")).await.unwrap();
+    assert!(response.into_body().collect().await.is_err());
+    probe.assert_told(200, Ending::Aborted, 4);
+}
+
+/// hyper drops a body when its `content-length` is reached, without asking for the end.
+#[tokio::test]
+async fn a_stream_with_a_length_is_complete_when_that_is_reached() {
+    let mut probe = probe(Act::ForeignWithLength);
+    let (_server, address) = listen(probe.app.clone()).await;
+    let answer = exchange(
+        address,
+        b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(answer.ends_with("whole"), "{answer}");
+    let told = probe.told().await;
+    assert_eq!(told[0], Told::Finished(200, Ending::Complete, 5));
+}
+
+#[tokio::test]
+async fn the_status_that_was_sent_is_told() {
+    let mut probe = probe(Act::FlushThenStatus);
+    let response = call(&probe.app, get("/")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    probe.assert_told(200, Ending::Complete, 7);
+}
+
+#[tokio::test]
+async fn a_large_answer_that_nobody_reads_is_not_complete() {
+    let mut probe = probe(Act::Large);
+    let (_server, address) = listen(probe.app.clone()).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let mut some = [0; 64];
+    client.read_exact(&mut some).await.unwrap();
+    client.set_zero_linger().unwrap();
+    drop(client);
+    let told = probe.told().await;
+    assert_eq!(told[0], Told::Closed, "{told:?}");
+}
+
+#[tokio::test]
+async fn headers_of_the_error_win_over_default_headers() {
+    let probe = probe(Act::Fail);
+    let response = call(&probe.app, get("/")).await;
+    let both: Vec<_> = response.headers().get_all("x-both").iter().collect();
+    assert_eq!(both, ["error"]);
+}
+
+#[tokio::test]
+async fn the_plain_page_has_the_default_headers() {
+    let probe = probe(Act::FailInWriteError);
+    let response = call(&probe.app, get("/")).await;
+    assert_eq!(response.headers()["x-default"], "1");
 }

@@ -297,3 +297,39 @@ async fn the_default_handler_answers_what_no_route_does() {
         StatusCode::METHOD_NOT_ALLOWED
     );
 }
+
+/// A path that cannot match is a mistake in the program.
+#[tokio::test]
+async fn a_pattern_begins_with_a_slash() {
+    let built = std::panic::catch_unwind(|| Application::new().get("hello", targets));
+    assert!(built.is_err());
+}
+
+/// A request carries `%C3%BC`: a pattern that says `ü` would never match.
+#[tokio::test]
+async fn a_literal_is_written_as_requests_have_it() {
+    for pattern in ["/\u{fc}ber", "/a b"] {
+        let built = std::panic::catch_unwind(|| Application::new().get(pattern, targets));
+        assert!(built.is_err(), "{pattern}");
+    }
+}
+
+/// `//host` in a link is another host.
+#[tokio::test]
+async fn a_reversed_url_stays_on_its_host() {
+    let app = Application::new().get(url("/{*value}").name("rest"), show);
+    assert!(
+        !app.reverse_url("rest", &[&"/evil.example"])
+            .unwrap()
+            .starts_with("//")
+    );
+}
+
+#[tokio::test]
+async fn a_mount_has_no_parameters() {
+    let inner = Application::new().get("/", targets);
+    let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Application::new().mount("/{tenant}/in", inner)
+    }));
+    assert!(built.is_err(), "it would see whole paths");
+}
