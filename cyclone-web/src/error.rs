@@ -1,6 +1,5 @@
 //! What a handler fails with: a status for the client and the reasons for the log.
 
-use std::any::Any;
 use std::borrow::{Borrow, Cow};
 use std::error::Error as StdError;
 use std::fmt;
@@ -173,29 +172,40 @@ impl Error {
     }
 }
 
-/// The status for an error of a library, by its type.
-fn status_of(error: &(dyn Any + Send + Sync)) -> StatusCode {
-    if let Some(body) = error.downcast_ref::<BodyError>() {
-        return body.status();
-    }
-    if let Some(arguments) = error.downcast_ref::<ArgumentsError>() {
-        return arguments.status();
-    }
-    if let Some(misfit) = error.downcast_ref::<DeserializeError>() {
-        return misfit.status();
-    }
-    if let Some(port) = error.downcast_ref::<PortError>()
-        && port.is_retryable()
-    {
-        return StatusCode::SERVICE_UNAVAILABLE;
-    }
-    #[cfg(feature = "sqlite")]
-    if let Some(sqlite) = error.downcast_ref::<cyclone_sqlite::Error>()
-        && sqlite.is_retryable()
-    {
-        return StatusCode::SERVICE_UNAVAILABLE;
+/// The status for an error of a library: by its type, or by that of the first known one among its causes.
+fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(status) = known_status(error) {
+            return status;
+        }
+        cause = error.source();
     }
     StatusCode::INTERNAL_SERVER_ERROR
+}
+
+fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
+    if let Some(body) = error.downcast_ref::<BodyError>() {
+        return Some(body.status());
+    }
+    if let Some(arguments) = error.downcast_ref::<ArgumentsError>() {
+        return Some(arguments.status());
+    }
+    if let Some(misfit) = error.downcast_ref::<DeserializeError>() {
+        return Some(misfit.status());
+    }
+    if let Some(port) = error.downcast_ref::<PortError>() {
+        return port
+            .is_retryable()
+            .then_some(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(sqlite) = error.downcast_ref::<cyclone_sqlite::Error>() {
+        return sqlite
+            .is_retryable()
+            .then_some(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    None
 }
 
 impl<E> From<E> for Error
