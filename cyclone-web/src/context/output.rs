@@ -377,8 +377,9 @@ impl RequestContext {
             headers.remove(header::CONTENT_LENGTH);
             Bytes::new()
         } else {
-            if !headers.is_empty() && !(body.is_empty() && self.is_head_request()) {
-                // It is known, and hyper would trust a wrong one.
+            let declares = body.is_empty() && self.is_head_request();
+            if !declares && !headers.is_empty() {
+                // The length is known, and hyper would trust a wrong one.
                 headers.remove(header::CONTENT_LENGTH);
             }
             if media.is_some() || !body.is_empty() {
