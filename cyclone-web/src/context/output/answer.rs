@@ -1,0 +1,176 @@
+//! From what was written, or brought along, to the response that the connection gets.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode, Version};
+
+use super::{HTML, Phase, RequestContext, Written};
+use crate::body::Body;
+use crate::error::Error;
+use crate::response::{Kind, Response};
+use crate::stream::Outcome;
+
+impl RequestContext {
+    /// Forgets everything that was written but the default headers to come, for an error response.
+    pub(crate) fn start_error(&mut self, status: StatusCode) {
+        self.output.headers.clear();
+        self.output.media = None;
+        self.output.cookies.clear();
+        self.clear_written();
+        self.output.status = status;
+    }
+
+    /// Sets the headers of an error in the place of any of their names.
+    pub(crate) fn add_error_headers(&mut self, error: &Error) {
+        for name in error.headers().keys() {
+            self.output.headers.remove(name);
+        }
+        for (name, value) in error.headers() {
+            self.output.headers.append(name, value.clone());
+        }
+    }
+
+    /// Whether a client that took this many bytes of the body has all that it needs.
+    pub(crate) fn needs_no_more(&self, bytes: u64) -> bool {
+        self.is_head_request()
+            || matches!(
+                self.output.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
+            || self.output.declared.is_some_and(|length| bytes >= length)
+    }
+
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.output.phase == Phase::Flushed
+    }
+
+    /// Marks the head as sent and gives it away.
+    pub(in crate::context) fn take_head(&mut self, flushing: bool) -> (StatusCode, HeaderMap) {
+        self.output.phase = if flushing {
+            Phase::Flushed
+        } else {
+            Phase::Answered
+        };
+        let mut headers = std::mem::take(&mut self.output.headers);
+        if self.output.close || !self.output.cookies.is_empty() {
+            self.add_common_headers(&mut headers);
+        }
+        (self.output.status, headers)
+    }
+
+    pub(in crate::context) fn take_media(&mut self) -> Option<HeaderValue> {
+        self.output.media.take()
+    }
+
+    pub(in crate::context) fn take_written(&mut self) -> Bytes {
+        self.output.written.take()
+    }
+
+    #[cold]
+    fn add_common_headers(&mut self, headers: &mut HeaderMap) {
+        for cookie in self.output.cookies.drain(..) {
+            // Checked when it was set.
+            if let Ok(value) = cookie.header_value() {
+                headers.append(header::SET_COOKIE, value);
+            }
+        }
+        if self.output.close && self.parts.version < Version::HTTP_2 {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    /// Turns the answer of the handler into what the connection gets.
+    pub(crate) fn respond(self: Box<Self>, response: Response) -> Outcome {
+        match response.kind {
+            Kind::Written if !self.is_flushed() => Outcome::Written(self),
+            Kind::Written => self.end_stream(),
+            Kind::Http(response) => self.respond_with(*response),
+        }
+    }
+
+    /// The response of what was written; the usual case, and free of detours for that.
+    pub(crate) fn into_response(mut self: Box<Self>) -> http::Response<Body> {
+        let body = self.output.written.take();
+        let media = self.output.media.take();
+        let (status, mut headers) = self.take_head(false);
+        let bodiless = status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let body = if bodiless {
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_LENGTH);
+            Bytes::new()
+        } else {
+            let declares = body.is_empty() && self.is_head_request();
+            if !declares && !headers.is_empty() {
+                // The length is known, and hyper would trust a wrong one.
+                headers.remove(header::CONTENT_LENGTH);
+            }
+            if media.is_some() || !body.is_empty() {
+                add_media(&mut headers, media);
+            }
+            body
+        };
+        let mut response = http::Response::new(Body::from(body).with_guard(self));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    #[cold]
+    fn end_stream(mut self: Box<Self>) -> Outcome {
+        let last = self.take_written();
+        if let Some(pipe) = &self.pipe {
+            pipe.put_last(last);
+        }
+        Outcome::Streamed(self)
+    }
+
+    fn respond_with(mut self: Box<Self>, response: http::Response<Body>) -> Outcome {
+        if self.is_flushed() {
+            let error = Error::internal("a whole response came after a flush");
+            self.log_error(&error, false);
+            return Outcome::Aborted(self);
+        }
+        let response = self.foreign_response(response);
+        Outcome::Response(Box::new(response.map(|body| body.with_guard(self))))
+    }
+
+    /// A response that the handler brought: headers of the context are added where it has none of the name.
+    fn foreign_response(&mut self, mut response: http::Response<Body>) -> http::Response<Body> {
+        self.output.status = response.status();
+        self.output.written = Written::Nothing;
+        let (_status, ours) = self.take_head(false);
+        let length = content_length(response.headers());
+        let exact = http_body::Body::size_hint(response.body()).exact();
+        if length.is_some() && exact.is_some() && exact != length && !self.is_head_request() {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        } else {
+            self.output.declared = length;
+        }
+        let theirs = response.headers_mut();
+        for name in ours.keys() {
+            if *name == header::SET_COOKIE || !theirs.contains_key(name) {
+                for value in ours.get_all(name) {
+                    theirs.append(name, value.clone());
+                }
+            }
+        }
+        response
+    }
+
+    pub(in crate::context) fn is_head_request(&self) -> bool {
+        self.parts.method == Method::HEAD
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// Gives a body its `content-type` unless it has one.
+pub(in crate::context) fn add_media(headers: &mut HeaderMap, media: Option<HeaderValue>) {
+    if headers.is_empty() || !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, media.unwrap_or(HTML));
+    }
+}
