@@ -85,6 +85,12 @@ pub(crate) fn routes(data: &[u8]) {
     let app = Application::new().route(url(&*pattern).name("it"), Echo { names });
     let shown: Vec<&dyn std::fmt::Display> = arguments.iter().map(|it| it as _).collect();
     let path = app.reverse_url("it", &shown).expect("as many as there are");
+    // Two slashes at its start would lead to another host, so there is one, and that may not lead back.
+    assert!(!path.starts_with("//"), "{pattern} as {path}");
+    let rest_at_once = pattern.starts_with("/{*") && arguments[0].starts_with('/');
+    if pattern.starts_with("//") || rest_at_once {
+        return;
+    }
     let uri = Uri::try_from(path.clone()).expect("a path is a URI");
     assert_eq!(uri.path(), path);
     let (status, _, body) = ask(&app, uri);

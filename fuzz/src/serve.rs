@@ -117,7 +117,8 @@ pub(crate) fn http1(data: &[u8]) {
     // HTTP/2 answers in frames, and in any order; hyper says nothing to a preface that comes late. Whether the
     // connection goes on after a request that expected 100 and got another answer depends on what came of its body.
     let expects = has(&stream.to_ascii_lowercase(), b"100-continue");
-    if !has(&stream, PREFACE) && !expects {
+    // Of two requests that are alike but for a fragment, both may be refused when they come together.
+    if !has(&stream, PREFACE) && !has(&stream, b"#") && !expects {
         assert_eq!(comparable(&whole), comparable(&cut));
     }
 }
