@@ -123,9 +123,9 @@ limits! {
     write_stall: Duration = Duration::from_secs(60), "";
     /// The age at which a connection is closed after the request that it serves; 1 hour by default.
     connection_age: Duration = Duration::from_secs(60 * 60), "";
-    /// How long a handler may go on after the client has closed its side; 10 seconds by default. A client that
-    /// sends its request and shuts down its write side still gets the answer within this time; one that
-    /// vanished does not keep a handler busy for longer.
+    /// How long a handler may go on after the client has closed its side; 10 seconds by default, anew with every
+    /// write that the client's side still takes. A client that sends its request and shuts down its write side
+    /// still gets the answer; one that vanished does not keep a handler busy for longer.
     half_close_grace: Duration = Duration::from_secs(10), "";
     /// The most bytes of an unread request body that are read and thrown away so that the connection can be
     /// used again; 64 KiB by default. A longer body costs the client its connection.
