@@ -141,8 +141,9 @@ mod tests {
 
     #[test]
     fn collects_what_it_listens_on_and_stops_it() {
-        let script = "echo starting; echo listening http://127.0.0.1:1; \
-                      echo listening tcp://127.0.0.1:2; trap 'echo bye; exit 7' TERM; while :; do sleep 0.05; done";
+        // The trap comes first: the signal may follow the last line at once.
+        let script = "trap 'echo bye; exit 7' TERM; echo starting; echo listening http://127.0.0.1:1; \
+                      echo listening tcp://127.0.0.1:2; while :; do sleep 0.05; done";
         let server = Server::start("pair", &mut shell(script), 2).unwrap();
         assert_eq!(
             server.listening(),
