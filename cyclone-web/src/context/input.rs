@@ -160,7 +160,8 @@ impl RequestContext {
         Ok(bytes)
     }
 
-    /// Takes the body out as a stream; a second call, or one after [`body`](Self::body), gives what is left.
+    /// Takes the body out as a stream. After [`body`](Self::body) that is the whole body once more; after a
+    /// first call it is empty.
     pub fn take_body(&mut self) -> Body {
         match self.body_bytes.take() {
             Some(bytes) => bytes.into(),
@@ -169,6 +170,10 @@ impl RequestContext {
     }
 
     /// Sets the most bytes that the request body may have; the route's limit unless called.
+    ///
+    /// It comes too late to raise the limit of what is read or checked before: urlencoded forms always (unless
+    /// the handler streams its body), and every body of a function handler. For those set
+    /// [`UrlSpec::body_limit`](crate::UrlSpec::body_limit).
     pub fn set_body_limit(&mut self, bytes: u64) {
         self.body_mut().set_limit(bytes);
     }
