@@ -35,7 +35,8 @@
 //! - **Servers**: [`Server`] listens on [`Endpoint`]s and runs a [`Protocol`] for each [`Connection`], built by a
 //!   [`ProtocolFactory`]. Its [`Registry`] has all of them; [`Server::shutdown_deadline`] ends the wait for them.
 //! - **Sessions**: [`Session`] is a connection's place in its server, with the signals that end it. It travels with
-//!   the work, so that an upgraded socket or a streaming body stays registered.
+//!   the work, so that an upgraded socket or a streaming body stays registered. [`upgrade`] hands a connection over to
+//!   its next protocol.
 //! - **Services**: [`Service`] is a named part beside the listeners, started in order, run again with
 //!   [backoff](BackoffPolicy) when it fails, stopped in reverse. [`LoopingCall`] and [`EventLoopDelay`] are services;
 //!   [`Health`] is a value that can be watched.
@@ -120,6 +121,7 @@ mod shutdown;
 mod store;
 mod transport;
 mod until_cut;
+pub mod upgrade;
 
 pub use backoff::{
     AttemptLimiter, Backoff, BackoffPolicy, DEFAULT_BACKOFF_BASE, DEFAULT_BACKOFF_MAX,
@@ -165,6 +167,7 @@ pub use store::{
     DEFAULT_STORE_BYTES, DEFAULT_STORE_ENTRIES, MemoryStore, SharedStore, Store, StoreLimits,
 };
 pub use transport::Transport;
+pub use upgrade::{OnUpgrade, UpgradeError, UpgradeSender, Upgraded};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]
