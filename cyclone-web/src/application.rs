@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cyclone_core::{Connection, MissingResource, Peer, Protocol, ProtocolFactory, Resources};
-use http::request::Parts;
 use http::{Method, Request, Response};
 
 use crate::body::{Body, BoxError};
@@ -17,6 +16,7 @@ use crate::engine::{self, ConnectionInfo, HttpService};
 use crate::finish::Finish;
 use crate::function::{Function, HandlerFunction};
 use crate::handler::{DynHandler, RequestHandler};
+use crate::head::Head;
 use crate::limits::Limits;
 use crate::mount::{Mount, MountedService};
 use crate::refusal::{MethodNotAllowed, NotFound};
@@ -268,9 +268,9 @@ impl Application {
         Arc::make_mut(&mut self.shared)
     }
 
-    fn dispatch(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
+    fn dispatch(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
         let shared = &self.shared;
-        let (method, path) = (&parts.method, parts.uri.path());
+        let (method, path) = (head.method(), head.path());
         let (handler, parameters, limit) = match shared.routes.find(method, path) {
             Found::Handler(handler, route, parameters) => {
                 (Arc::clone(handler), parameters, route.body_limit)
@@ -286,7 +286,7 @@ impl Application {
             ),
         };
         let mut context = RequestContext::new(
-            parts,
+            head,
             body,
             parameters,
             Arc::clone(connection),
@@ -318,8 +318,15 @@ impl fmt::Debug for Application {
 impl HttpService for Application {
     type Future = Exchange;
 
-    fn call(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
-        self.dispatch(parts, body, connection)
+    fn call(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
+        self.dispatch(head, body, connection)
+    }
+
+    fn wants_hyper(&self, head: &Head) -> bool {
+        match self.shared.routes.find(head.method(), head.path()) {
+            Found::Handler(handler, ..) => handler.is_foreign(),
+            _ => false,
+        }
     }
 }
 
@@ -367,7 +374,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> foreign::Answer {
-        let (parts, body, connection) = foreign::adopt(request, &self.shared.limits);
-        foreign::Answer::new(self.dispatch(parts, body, &connection))
+        let (head, body, connection) = foreign::adopt(request, &self.shared.limits);
+        foreign::Answer::new(self.dispatch(head, body, &connection))
     }
 }

@@ -24,6 +24,8 @@ pub use error::{BodyError, BodyErrorKind};
 pub(crate) use guard::{BodyEnd, BodyGuard};
 pub(crate) use inbound::Inbound;
 
+use crate::engine::Download;
+
 /// The body of a request or a response.
 ///
 /// It is an [`http_body::Body`] of [`Bytes`]: bodies of other libraries go in with [`Body::new`], and this one
@@ -51,6 +53,7 @@ pub struct Body {
 enum Kind {
     Empty,
     Full(Bytes),
+    Download(Box<Download>),
     Inbound(Box<Inbound>),
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }
@@ -58,6 +61,9 @@ enum Kind {
 /// The largest piece that a whole body is handed over in, in bytes: what was handed over is told, and what a
 /// client never took should not be.
 const PIECE_BYTES: usize = 64 * 1024;
+
+/// The largest whole body that an HTTP/1 connection takes in one piece, in bytes.
+const WHOLE_BYTES: usize = 256 * 1024;
 
 impl Body {
     /// A body without a byte.
@@ -101,7 +107,14 @@ impl Body {
         ))
     }
 
-    /// The body of a request off the wire.
+    /// The body of a request on an HTTP/1 connection.
+    pub(crate) fn download(download: Download, limit: u64) -> Self {
+        let mut body = Self::of(Kind::Download(Box::new(download)));
+        body.limit = limit;
+        body
+    }
+
+    /// The body of a request on a connection of hyper's.
     pub(crate) fn inbound(inbound: Inbound, limit: u64) -> Self {
         let mut body = Self::of(Kind::Inbound(Box::new(inbound)));
         body.limit = limit;
@@ -160,24 +173,43 @@ impl Body {
         self.unsent = true;
     }
 
+    /// Takes the bytes out of a body that is whole, and not too large to be written at once.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        match &mut self.kind {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Full(bytes) if bytes.len() <= WHOLE_BYTES => {
+                self.passed += bytes.len() as u64;
+                Some(std::mem::take(bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Says that the connection has taken what [`take_whole`](Self::take_whole) gave.
+    pub(crate) fn tell_taken(mut self) {
+        self.tell(true, false);
+    }
+
     fn too_large(&self) -> BodyError {
         BodyError::new(BodyErrorKind::TooLarge { limit: self.limit })
     }
 
     fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // Before the first byte, so that a client that waits for `100 Continue` is not told to go on.
+        if self.passed == 0
+            && matches!(self.kind, Kind::Download(_) | Kind::Inbound(_))
+            && let Err(error) = self.check_declared()
+        {
+            return Poll::Ready(Some(Err(error)));
+        }
         match &mut self.kind {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => {
                 let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
                 Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
             }
-            Kind::Inbound(inbound) => {
-                // Before the first byte, so that a client that waits for `100 Continue` is not told to go on.
-                if self.passed == 0 && inbound.size_hint().lower() > self.limit {
-                    return Poll::Ready(Some(Err(self.too_large())));
-                }
-                inbound.poll_frame(cx)
-            }
+            Kind::Download(download) => download.poll_frame(cx),
+            Kind::Inbound(inbound) => inbound.poll_frame(cx),
             Kind::Boxed(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -194,8 +226,10 @@ impl Body {
     }
 
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Kind::Inbound(inbound) = &mut self.kind {
-            inbound.abandon();
+        match &mut self.kind {
+            Kind::Download(download) => download.abandon(),
+            Kind::Inbound(inbound) => inbound.abandon(),
+            _ => {}
         }
         if self.guard.is_some() {
             let cause = std::error::Error::source(&error);
@@ -250,6 +284,7 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Download(download) => download.is_end_stream(),
             Kind::Inbound(inbound) => inbound.is_end_stream(),
             Kind::Boxed(body) => body.is_end_stream(),
         }
@@ -259,6 +294,7 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Download(download) => download.size_hint(),
             Kind::Inbound(inbound) => inbound.size_hint(),
             Kind::Boxed(body) => body.size_hint(),
         }
@@ -285,7 +321,7 @@ impl fmt::Debug for Body {
         match &self.kind {
             Kind::Empty => f.write_str("Body(empty)"),
             Kind::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
-            Kind::Inbound(_) => f.write_str("Body(inbound)"),
+            Kind::Download(_) | Kind::Inbound(_) => f.write_str("Body(inbound)"),
             Kind::Boxed(_) => f.write_str("Body(stream)"),
         }
     }

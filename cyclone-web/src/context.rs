@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use cyclone_core::{Context, Peer, Resources, Session};
-use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, header};
 use tokio::time::Instant;
 
@@ -17,6 +16,7 @@ use crate::engine::ConnectionInfo;
 use crate::error::{Error, Result};
 use crate::finish::{Ending, Finish};
 use crate::handler::{DynHandler, guarded};
+use crate::head::Head;
 use crate::router::PathParameters;
 use crate::stream::Pipe;
 use output::Output;
@@ -41,7 +41,7 @@ mod stream;
 ///
 /// It is a [`Context`], so drivers add their methods to it: `cx.sqlite()`.
 pub struct RequestContext {
-    parts: Parts,
+    head: Head,
     /// Bodies are not `Sync`, and a handler that lends its context across an await needs it to be. Never
     /// locked: whoever reads the body has the context to himself.
     body: Mutex<Body>,
@@ -65,7 +65,7 @@ pub struct RequestContext {
 
 impl RequestContext {
     pub(crate) fn new(
-        parts: Parts,
+        head: Head,
         body: Body,
         parameters: PathParameters,
         connection: Arc<ConnectionInfo>,
@@ -75,7 +75,8 @@ impl RequestContext {
         // Allocated before it is put together, so that less of it is copied.
         let place = Box::new_uninit();
         let context = Self {
-            parts,
+            started: Instant::from_std(head.arrived()),
+            head,
             body: Mutex::new(body),
             body_bytes: None,
             body_begun: false,
@@ -85,7 +86,6 @@ impl RequestContext {
             form_arguments: None,
             output: Output::default(),
             pipe: None,
-            started: connection.begun(),
             connection,
             app,
             handler: Some(handler),
@@ -96,43 +96,43 @@ impl RequestContext {
     /// The request method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.parts.method
+        self.head.method()
     }
 
     /// The request target.
     #[must_use]
     pub fn uri(&self) -> &Uri {
-        &self.parts.uri
+        self.head.uri()
     }
 
     /// The path of the request target, percent-encoded as it came.
     #[must_use]
     pub fn request_path(&self) -> &str {
-        self.parts.uri.path()
+        self.head.path()
     }
 
     /// The HTTP version of the request.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.parts.version
+        self.head.version()
     }
 
     /// The request headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.parts.headers
+        self.head.headers()
     }
 
     /// The first value of a request header, when it is visible ASCII.
     #[must_use]
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
-        self.parts.headers.get(name)?.to_str().ok()
+        self.head.headers().get(name)?.to_str().ok()
     }
 
     /// The host and port that the client asked for: of the request target, else of the `Host` header.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        match self.parts.uri.authority() {
+        match self.head.uri().authority() {
             Some(authority) => Some(authority.as_str()),
             None => self.header(header::HOST),
         }
@@ -141,12 +141,12 @@ impl RequestContext {
     /// What middleware attached to the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.parts.extensions
+        self.head.extensions()
     }
 
     /// What middleware attached to the request, to add to.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.parts.extensions
+        self.head.extensions_mut()
     }
 
     /// The two addresses of the connection.
@@ -206,11 +206,11 @@ impl RequestContext {
     /// The [`Session`] and the [`Peer`] of the connection are among the extensions.
     pub fn take_request(&mut self) -> http::Request<Body> {
         let mut request = http::Request::new(self.take_body());
-        *request.method_mut() = self.parts.method.clone();
-        *request.uri_mut() = self.parts.uri.clone();
-        *request.version_mut() = self.parts.version;
-        *request.headers_mut() = self.parts.headers.clone();
-        *request.extensions_mut() = std::mem::take(&mut self.parts.extensions);
+        *request.method_mut() = self.head.method().clone();
+        *request.uri_mut() = self.head.uri().clone();
+        *request.version_mut() = self.head.version();
+        *request.headers_mut() = self.head.headers().clone();
+        *request.extensions_mut() = std::mem::take(self.head.extensions_mut());
         request.extensions_mut().insert(self.session().clone());
         request.extensions_mut().insert(self.peer().clone());
         request

@@ -11,20 +11,18 @@
 //! - `factory`: the public way in for any `tower::Service`.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use cyclone_core::{Connection, Peer, Session};
-use http::Response;
-use http::request::Parts;
 use tokio::time::{Instant, sleep_until};
 
 use crate::body::Body;
+use crate::head::Head;
 use crate::limits::Limits;
+use crate::reply::Reply;
 
 mod call;
 mod close;
@@ -33,31 +31,35 @@ mod fragment;
 mod framing;
 mod host;
 mod http1;
+mod hyper1;
 mod http2;
-mod preface;
 mod refusal;
 mod stream;
 mod watch;
 mod wire;
 
-use http1::End;
-use http1::clock::after;
-use preface::{Age, Opening};
+use http1::{Ending, Stop};
+use hyper1::End;
+use hyper1::clock::after;
 use stream::Stream;
 use watch::Watch;
+use wire::{Driver, Flag};
 
 pub use factory::{Http, HttpProtocol};
+pub(crate) use http1::Download;
 pub(crate) use wire::{Upload, Wire};
 
 /// What serves the requests of a connection.
 pub(crate) trait HttpService: Clone + Send + Sync + 'static {
     /// The answer to come.
-    type Future: Future<Output = Response<Body>> + Send;
+    type Future: Future<Output = Reply> + Send + Unpin;
 
     /// Answers a request. The future is dropped when the client is gone.
-    ///
-    /// The request comes in two parts: each time it is put together or taken apart it is copied.
-    fn call(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> Self::Future;
+    fn call(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Self::Future;
+
+    /// Whether the request, which offers to switch protocols, has to come from hyper: for services of other
+    /// libraries, who know no other way to take over a connection.
+    fn wants_hyper(&self, head: &Head) -> bool;
 }
 
 /// What a request's connection is: its peer and its place in the server.
@@ -68,8 +70,12 @@ pub struct ConnectionInfo {
     peer: Peer,
     session: Session,
     limits: Arc<Limits>,
-    wire: Wire,
-    opened: Instant,
+    /// Wakes the connection's task.
+    pub(crate) driver: Driver,
+    /// A signal or the timer wants the connection's task to look.
+    signalled: Flag,
+    /// What only hyper's connections need.
+    wire: OnceLock<Box<Wire>>,
 }
 
 impl ConnectionInfo {
@@ -78,21 +84,10 @@ impl ConnectionInfo {
             peer,
             session,
             limits,
-            wire: Wire::default(),
-            opened: Instant::now(),
+            driver: Driver::default(),
+            signalled: Flag::default(),
+            wire: OnceLock::new(),
         }
-    }
-
-    /// Takes note of the arrival of a request.
-    fn note_request(&self) {
-        let since = self.opened.elapsed().as_nanos();
-        let since = u64::try_from(since).unwrap_or(u64::MAX);
-        self.wire.begun.store(since, Ordering::Relaxed);
-    }
-
-    /// When the last request arrived. Reading a clock costs more than it looks: this saves one per request.
-    pub(crate) fn begun(&self) -> Instant {
-        self.opened + Duration::from_nanos(self.wire.begun.load(Ordering::Relaxed))
     }
 
     /// The two addresses.
@@ -114,7 +109,7 @@ impl ConnectionInfo {
     }
 
     pub(crate) fn wire(&self) -> &Wire {
-        &self.wire
+        self.wire.get_or_init(Box::default)
     }
 }
 
@@ -141,76 +136,79 @@ pub(crate) async fn serve<S: HttpService>(
     let cut = pin!(info.session.cut());
     let sleep = pin!(sleep_until(after(accepted, info.limits.header_timeout)));
     let mut watch = Watch::new(Arc::clone(&info), draining, cut, sleep);
-    let mut stream = Stream::new(connection, Arc::clone(&info));
-    let mut ahead = Bytes::new();
-    let mut age = Age::New(accepted);
+    let mut driver = http1::Driver::new(connection, Arc::clone(&info), service, accepted, old_at);
     // Whatever is rare or only for a busy connection is boxed, so that an idle one does not hold its memory.
-    let (stream, refusal, linger, error) = loop {
-        let head_since = match preface::open(&mut stream, &mut watch, ahead, age, old_at).await {
-            Opening::Http1(bytes, since) => {
-                stream.set_ahead(bytes);
-                since
-            }
-            Opening::Http2(bytes) => {
-                stream.set_ahead(bytes);
+    loop {
+        let stop = std::future::poll_fn(|cx| driver.poll(&mut watch, cx)).await;
+        let (connection, ahead, service) = driver.into_parts();
+        match stop {
+            Stop::Dead(error) => return Err(error),
+            Stop::End(ending) => return Box::pin(end(connection, ahead, ending, &info)).await,
+            Stop::Http2 => {
+                let mut stream = Stream::new(connection, Arc::clone(&info));
+                stream.set_ahead(ahead);
                 return Box::pin(http2::drive(stream, service, &mut watch, old_at)).await;
             }
-            Opening::Nothing => break (stream, None, false, None),
-            Opening::Late => break (stream, Some(refusal::LATE_HEAD), false, None),
-            Opening::Dead(error) => return Err(error),
-        };
-        let service = service.clone();
-        let mut driver = Box::new(http1::Driver::new(stream, service, head_since, old_at));
-        let stop = std::future::poll_fn(|cx| driver.poll(&mut watch, cx)).await;
-        match driver.end(stop) {
-            End::Rest {
-                stream: idle,
-                ahead: bytes,
-                since,
-            } => {
-                stream = idle;
-                stream.rest();
-                ahead = bytes;
-                age = Age::Idle(since);
+            Stop::Hyper => {
+                let detour = detour(connection, ahead, service.clone(), &info, &mut watch, old_at);
+                match Box::pin(detour).await {
+                    ControlFlow::Break(result) => return result,
+                    ControlFlow::Continue((connection, ahead)) => {
+                        let info = Arc::clone(&info);
+                        driver = http1::Driver::new(connection, info, service, accepted, old_at);
+                        driver.resume(&ahead);
+                    }
+                }
             }
-            End::Upgraded => return until_gone(&info.wire, &mut watch).await,
-            End::Close {
-                stream,
-                refusal,
-                linger,
-                error,
-            } => break (stream, refusal, linger, error),
-            End::Dead(error) => return Err(error),
         }
-    };
-    Box::pin(close::close(stream, refusal, linger)).await;
-    error.map_or(Ok(()), Err)
-}
-
-/// Stays with a connection that has left HTTP: it remains the server's, and ends when this is dropped, which
-/// the server does when it cuts the connection.
-async fn until_gone(wire: &Wire, watch: &mut Watch<'_>) -> io::Result<()> {
-    let _cut = CutOnDrop(wire);
-    std::future::poll_fn(|cx| {
-        watch.poll(cx);
-        if watch.is_cut() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        if wire.gone.is_set() {
-            return Poll::Ready(Ok(()));
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// Makes every further use of the byte stream fail.
-struct CutOnDrop<'a>(&'a Wire);
-
-impl Drop for CutOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.cut.set();
-        self.0.body_reader.wake();
-        self.0.writer.wake();
     }
+}
+
+/// Ends an HTTP/1 connection: closes it, or gives it away.
+async fn end(
+    connection: Connection,
+    ahead: Bytes,
+    ending: Ending,
+    info: &ConnectionInfo,
+) -> io::Result<()> {
+    if let Some(sender) = ending.upgrade {
+        sender.send(connection, ahead);
+        return Ok(());
+    }
+    if ending.reset {
+        // Without a reset the client would take what it has for the whole response.
+        close::reset(&connection);
+    } else {
+        close::close(connection, &[], ending.linger, &info.limits).await;
+    }
+    ending.error.map_or(Ok(()), Err)
+}
+
+/// Serves a request with hyper, and those that come right after it.
+async fn detour<S: HttpService>(
+    connection: Connection,
+    ahead: Bytes,
+    service: S,
+    info: &Arc<ConnectionInfo>,
+    watch: &mut Watch<'_>,
+    old_at: Instant,
+) -> ControlFlow<io::Result<()>, (Connection, Bytes)> {
+    let stream = Stream::new(connection, Arc::clone(info));
+    let served = hyper1::serve(stream, ahead, service, Instant::now(), watch, old_at).await;
+    ControlFlow::Break(match served {
+        End::Rest { stream, ahead, .. } => {
+            return ControlFlow::Continue((stream.into_connection(), ahead));
+        }
+        End::Upgraded => hyper1::until_gone(info.wire(), watch).await,
+        End::Close {
+            stream,
+            refusal,
+            linger,
+            error,
+        } => {
+            hyper1::close(stream, refusal, linger).await;
+            error.map_or(Ok(()), Err)
+        }
+        End::Dead(error) => Err(error),
+    })
 }

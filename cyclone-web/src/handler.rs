@@ -195,6 +195,11 @@ pub(crate) const SUPPORTED_METHODS: &[Method] = &[
 pub(crate) trait DynHandler: Send + Sync + 'static {
     fn run(self: Arc<Self>, cx: Box<RequestContext>) -> Running;
     fn on_end(&self, cx: &RequestContext, finish: &Finish);
+
+    /// Whether it is a service of another library, which may want to take over the connection.
+    fn is_foreign(&self) -> bool {
+        false
+    }
 }
 
 impl<H: RequestHandler> DynHandler for H {

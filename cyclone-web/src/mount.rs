@@ -108,6 +108,10 @@ impl DynHandler for Mount {
     }
 
     fn on_end(&self, _cx: &RequestContext, _finish: &Finish) {}
+
+    fn is_foreign(&self) -> bool {
+        true
+    }
 }
 
 /// The target with `prefix` taken off its path.

@@ -14,6 +14,7 @@ use crate::body::{Body, BodyEnd, BodyError, BodyErrorKind};
 use crate::context::RequestContext;
 use crate::error::Error;
 use crate::finish::Ending;
+use crate::reply::Reply;
 
 /// The running handler of one request, boxed where the route is registered.
 pub(crate) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -157,7 +158,7 @@ impl Exchange {
 }
 
 impl Future for Exchange {
-    type Output = http::Response<Body>;
+    type Output = Reply;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(running) = self.running.as_mut() else {
@@ -169,7 +170,7 @@ impl Future for Exchange {
         let flushed = FLUSHED.replace(outer);
         if let Poll::Ready(Outcome::Written(context)) = polled {
             self.running = None;
-            return Poll::Ready(context.into_response());
+            return Poll::Ready(context.into_reply());
         }
         self.respond(polled, flushed)
     }
@@ -181,13 +182,13 @@ impl Exchange {
         &mut self,
         polled: Poll<Outcome>,
         flushed: Option<Arc<Pipe>>,
-    ) -> Poll<http::Response<Body>> {
+    ) -> Poll<Reply> {
         let flushed = flushed.and_then(|pipe| Some((pipe.take_head()?, pipe)));
         let source = match polled {
             Poll::Pending if flushed.is_none() => return Poll::Pending,
             Poll::Ready(Outcome::Response(response)) => {
                 self.running = None;
-                return Poll::Ready(*response);
+                return Poll::Ready((*response).into());
             }
             Poll::Pending => self.running.take().map_or(Source::Done, Source::Running),
             Poll::Ready(outcome) => Source::ended(outcome),
@@ -196,10 +197,10 @@ impl Exchange {
         Poll::Ready(match flushed {
             Some((head, pipe)) => {
                 let body = Body::new(StreamBody::new(&head, source, pipe));
-                http::Response::from_parts(*head, body)
+                http::Response::from_parts(*head, body).into()
             }
             // A flush always leaves its pipe behind.
-            None => Error::internal("the response was lost").bare_response(),
+            None => Error::internal("the response was lost").bare_response().into(),
         })
     }
 }

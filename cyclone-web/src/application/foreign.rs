@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cyclone_core::{Address, Peer, Session};
-use http::request::Parts;
 use http::{Request, Response};
+use tokio::time::Instant;
 
 use crate::body::{Body, BoxError};
 use crate::engine::ConnectionInfo;
+use crate::head::Head;
 use crate::limits::Limits;
 use crate::stream::Exchange;
 
@@ -21,7 +22,7 @@ use crate::stream::Exchange;
 pub(super) fn adopt<B>(
     request: Request<B>,
     limits: &Arc<Limits>,
-) -> (Parts, Body, Arc<ConnectionInfo>)
+) -> (Head, Body, Arc<ConnectionInfo>)
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -36,7 +37,7 @@ where
     );
     let mut body = Body::new(body);
     body.set_limit_if_none(limits.body);
-    (parts, body, Arc::new(info))
+    (Head::typed(parts, Instant::now().into_std()), body, Arc::new(info))
 }
 
 /// The answer of an [`Application`](super::Application) to come.
@@ -55,7 +56,9 @@ impl Future for Answer {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.exchange).poll(cx).map(Ok)
+        Pin::new(&mut self.exchange)
+            .poll(cx)
+            .map(|reply| Ok(reply.into_response()))
     }
 }
 

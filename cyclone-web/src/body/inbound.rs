@@ -124,7 +124,7 @@ impl Inbound {
         if !wire.body_wanted.is_set() {
             wire.body_wanted.set();
             // The connection's task has to mind the time.
-            wire.driver.wake_from(cx.waker());
+            self.connection.driver.wake_from(cx.waker());
         }
         // The stream under hyper tells of an end only when hyper has taken every byte before it. So if hyper
         // has nothing for us then, the body is cut short.
@@ -196,6 +196,7 @@ impl Drop for Inbound {
         wire.body_wanted.clear();
         if worth_it {
             wire.drain(incoming);
+            self.connection.driver.wake();
         } else {
             drop(incoming);
             wire.set_upload(Upload::Abandoned);

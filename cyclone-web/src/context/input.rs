@@ -64,7 +64,7 @@ impl RequestContext {
         if let Some(arguments) = self.query_arguments.get() {
             return Ok(arguments);
         }
-        let query = self.parts.uri.query().unwrap_or_default();
+        let query = self.head.query().unwrap_or_default();
         let parsed = Arguments::parse(query).map_err(|error| refuse(&error))?;
         Ok(self.query_arguments.get_or_init(|| Box::new(parsed)))
     }
@@ -129,7 +129,7 @@ impl RequestContext {
     /// # Errors
     /// A 400 when `content-type` is malformed.
     pub fn media_type(&self) -> Result<Option<MediaType>> {
-        MediaType::from_headers(&self.parts.headers)
+        MediaType::from_headers(self.head.headers())
             .map_err(|error| Error::new(error.status()).message(error.to_string()))
     }
 
@@ -187,7 +187,7 @@ impl RequestContext {
     /// The cookies of the request.
     #[must_use]
     pub fn cookies(&self) -> Cookies<'_> {
-        Cookies::new(&self.parts.headers)
+        Cookies::new(self.head.headers())
     }
 
     /// Refuses a body that declares more than the limit before any of it is read.
@@ -218,7 +218,7 @@ impl RequestContext {
 
     /// Whether the body claims to be an urlencoded form; without one nothing is parsed.
     fn is_form(&self) -> bool {
-        self.parts.headers.contains_key(http::header::CONTENT_TYPE)
+        self.head.headers().contains_key(http::header::CONTENT_TYPE)
             && self
                 .media_type()
                 .is_ok_and(|media| media.is_some_and(|media| media.is_form()))

@@ -14,14 +14,14 @@ impl RequestContext {
     pub fn path_argument(&self, name: &str) -> Result<String> {
         let raw = self
             .parameters
-            .get(name, self.parts.uri.path())
+            .get(name, self.head.path())
             .ok_or_else(|| Error::internal(format!("the route has no parameter `{name}`")))?;
         decode(raw)
     }
 
     /// The raw text of a path parameter; empty when the pattern has none of the name.
     pub(crate) fn raw_path_argument(&self, name: &str) -> &str {
-        let path = self.parts.uri.path();
+        let path = self.head.path();
         self.parameters.get(name, path).unwrap_or_default()
     }
 
@@ -43,7 +43,7 @@ impl RequestContext {
     /// A 404 when a value does not fit its type: no such page.
     pub fn path<T: DeserializeOwned>(&self) -> Result<T> {
         let mut pairs = Vec::new();
-        for (name, raw) in self.parameters.iter(self.parts.uri.path()) {
+        for (name, raw) in self.parameters.iter(self.head.path()) {
             pairs.push((name, decode(raw)?));
         }
         let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));

@@ -13,12 +13,15 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use super::framing::{self, Framing, Refusal};
 use super::wire::{Answer, Upload, Wire};
 use super::{ConnectionInfo, HttpService};
 use crate::body::{Body, BodyError, Inbound};
+use crate::head::Head;
 use crate::limits::Limits;
+use crate::reply::Reply;
 
 /// An [`HttpService`] as hyper wants it, for one connection.
 pub(crate) struct Calls<S> {
@@ -80,7 +83,11 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
             Ok(framing) => {
                 let body = self.body(incoming, framing, limits);
                 State::Running {
-                    future: self.service.call(head, body, &self.connection),
+                    future: self.service.call(
+                        Head::typed(head, Instant::now().into_std()),
+                        body,
+                        &self.connection,
+                    ),
                 }
             }
             Err(refusal) => {
@@ -107,7 +114,6 @@ struct Ticket {
 impl Ticket {
     fn new(connection: Arc<ConnectionInfo>, http2: bool) -> Self {
         let wire = connection.wire();
-        connection.note_request();
         if http2 {
             wire.requests.add();
             wire.streams.fetch_add(1, Ordering::AcqRel);
@@ -123,7 +129,7 @@ impl Drop for Ticket {
         let wire = self.connection.wire();
         if self.http2 {
             wire.streams.fetch_sub(1, Ordering::AcqRel);
-            wire.driver.wake();
+            self.connection.driver.wake();
         } else {
             wire.set_answer(Answer::Handed);
         }
@@ -148,13 +154,13 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Response<Body>>> Future for Call<F> {
+impl<F: Future<Output = Reply>> Future for Call<F> {
     type Output = Result<Response<Outbound>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = match this.state.project() {
-            StateProjection::Running { future } => ready!(future.poll(cx)),
+            StateProjection::Running { future } => ready!(future.poll(cx)).into_response(),
             StateProjection::Refused { refusal } => refusal.response(),
         };
         if *this.headless

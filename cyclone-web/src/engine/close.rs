@@ -10,56 +10,58 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use cyclone_core::Connection;
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
-use super::framing::Refusal;
-use super::refusal;
-use super::stream::Stream;
 use crate::limits::Limits;
 
 /// The most bytes that are thrown away in one go, in bytes; on the stack.
 const SCRATCH_BYTES: usize = 16 * 1024;
 
-/// Sends a last answer, if there is one, and closes.
+/// Sends `last` and closes.
 ///
 /// With `linger` the client may still be sending. Without it, it is only looked whether something has come.
-pub(crate) async fn close(mut stream: Stream, refusal: Option<Refusal>, linger: bool) {
-    let info = stream.info().clone();
-    let limits = info.limits();
-    match timeout(limits.write_stall, finish_writing(&mut stream, refusal)).await {
+pub(crate) async fn close(mut connection: Connection, last: &[u8], linger: bool, limits: &Limits) {
+    match timeout(limits.write_stall, finish_writing(&mut connection, last)).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) | Err(_) => return,
     }
-    if linger || has_come(&mut stream).await {
+    if linger || has_come(&mut connection).await {
         // However it ends, the connection is dropped.
-        let _ = timeout(limits.linger_time, throw_away(&mut stream, limits)).await;
+        let _ = timeout(limits.linger_time, throw_away(&mut connection, limits)).await;
     }
 }
 
-async fn finish_writing(stream: &mut Stream, refusal: Option<Refusal>) -> io::Result<()> {
-    std::future::poll_fn(|cx| stream.poll_send(cx)).await?;
-    if stream.is_reset() {
-        return Err(io::ErrorKind::ConnectionReset.into());
+/// Has the connection end with a reset, as soon as it is dropped.
+pub(crate) fn reset(connection: &Connection) {
+    if let Some(tcp) = connection.transport().as_tcp() {
+        // The connection is broken already; that it looks whole to the client is the worst that happens.
+        let _ = tcp.set_zero_linger();
     }
-    let connection = stream.connection_mut();
-    if let Some(refusal) = refusal {
-        connection.write_all(&refusal::bytes(refusal)).await?;
+}
+
+async fn finish_writing(connection: &mut Connection, last: &[u8]) -> io::Result<()> {
+    if !last.is_empty() {
+        connection.write_all(last).await?;
     }
-    std::future::poll_fn(|cx| Pin::new(&mut *connection).poll_shutdown(cx)).await
+    connection.shutdown().await
 }
 
 /// Whether bytes that nobody will read have come already.
-async fn has_come(stream: &mut Stream) -> bool {
-    std::future::poll_fn(|cx| Poll::Ready(matches!(poll_discard(stream, cx), Poll::Ready(Ok(1..)))))
-        .await
+async fn has_come(connection: &mut Connection) -> bool {
+    std::future::poll_fn(|cx| {
+        let polled = poll_discard(connection, cx);
+        Poll::Ready(matches!(polled, Poll::Ready(Ok(1..))))
+    })
+    .await
 }
 
 /// Reads until the client closes, or a limit is reached.
-async fn throw_away(stream: &mut Stream, limits: &Limits) {
+async fn throw_away(connection: &mut Connection, limits: &Limits) {
     let mut left = limits.linger_bytes;
     while left > 0 {
-        let discard = std::future::poll_fn(|cx| poll_discard(stream, cx));
+        let discard = std::future::poll_fn(|cx| poll_discard(connection, cx));
         match timeout(limits.linger_idle, discard).await {
             Ok(Ok(count @ 1..)) => left = left.saturating_sub(count as u64),
             _ => return,
@@ -67,10 +69,10 @@ async fn throw_away(stream: &mut Stream, limits: &Limits) {
     }
 }
 
-fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+fn poll_discard(connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut scratch = [const { MaybeUninit::uninit() }; SCRATCH_BYTES];
     let mut scratch = ReadBuf::uninit(&mut scratch);
-    Pin::new(stream.connection_mut())
+    Pin::new(connection)
         .poll_read(cx, &mut scratch)
         .map_ok(|()| scratch.filled().len())
 }

@@ -8,14 +8,15 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use cyclone_core::{Connection, Peer, Protocol, ProtocolFactory};
-use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{ConnectionInfo, HttpService, serve};
 use crate::body::{Body, BoxError};
+use crate::head::Head;
 use crate::limits::Limits;
+use crate::reply::Reply;
 
 /// Serves HTTP with any `tower::Service`: an axum `Router`, tonic, jsonrpsee, an
 /// `Application` behind tower layers.
@@ -131,19 +132,23 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Future = TowerCall<S>;
+    type Future = Pin<Box<TowerCall<S>>>;
 
-    fn call(&self, parts: Parts, body: Body, connection: &Arc<ConnectionInfo>) -> TowerCall<S> {
-        let mut request = Request::from_parts(parts, body);
+    fn call(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Self::Future {
+        let mut request = head.into_request(body);
         let extensions = request.extensions_mut();
         extensions.insert(connection.session().clone());
         extensions.insert(connection.peer().clone());
-        TowerCall {
+        Box::pin(TowerCall {
             state: TowerState::Waiting {
                 service: self.0.clone(),
                 request: Some(request),
             },
-        }
+        })
+    }
+
+    fn wants_hyper(&self, _head: &Head) -> bool {
+        true
     }
 }
 
@@ -176,25 +181,27 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Output = Response<Body>;
+    type Output = Reply;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         let mut this = self.project();
         loop {
             let future = match this.state.as_mut().project() {
                 TowerStateProjection::Waiting { service, request } => {
                     if let Err(error) = ready!(service.poll_ready(cx)) {
-                        return Poll::Ready(failed(&error.into()));
+                        return Poll::Ready(failed(&error.into()).into());
                     }
                     let Some(request) = request.take() else {
-                        return Poll::Ready(failed(&"the call was polled after its end".into()));
+                        return Poll::Ready(
+                            failed(&"the call was polled after its end".into()).into(),
+                        );
                     };
                     service.call(request)
                 }
                 TowerStateProjection::Called { future } => {
                     return Poll::Ready(match ready!(future.poll(cx)) {
-                        Ok(response) => response.map(Body::new),
-                        Err(error) => failed(&error.into()),
+                        Ok(response) => response.map(Body::new).into(),
+                        Err(error) => failed(&error.into()).into(),
                     });
                 }
             };

@@ -1,250 +1,419 @@
-//! Drives an HTTP/1 connection of hyper's with our time limits.
+//! HTTP/1.1 and HTTP/1.0: drives a [`Machine`] with a connection and a service.
+//!
+//! One future per connection does everything: it reads when the socket is ready, polls the handler and the body of
+//! its response, and writes. It reads once per wake-up unless there is more, and writes all that is ready at once.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use cyclone_core::Connection;
 use http_body::Body as _;
-use hyper::server::conn::http1::{Builder, UpgradeableConnection};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
 
-use super::call::Calls;
-use super::framing::Refusal;
-use super::refusal;
-use super::stream::Stream;
 use super::watch::Watch;
-use super::wire::{Answer, Upload, Wire};
 use super::{ConnectionInfo, HttpService};
+use crate::body::Body;
+use crate::reply::Reply;
 
-pub(crate) mod clock;
+mod chunked;
+mod clock;
+mod date;
+mod encode;
+mod inbox;
+mod machine;
+mod outbox;
+mod parse;
+mod pool;
+mod receiving;
+mod target;
+mod upload;
 
-use clock::{Clock, Due};
+use machine::{Answered, Machine, Next};
 
-/// The largest buffer for reading from and writing to the socket, in bytes. Larger ones are slower: the
-/// allocator maps and unmaps them.
-const BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) use machine::Ending;
+pub(crate) use upload::Download;
 
-/// How the drive ends.
-pub(crate) enum End {
-    /// The connection is idle. Bytes of the next head may have come already.
-    Rest {
-        stream: Stream,
-        ahead: Bytes,
-        since: Instant,
-    },
-    /// HTTP is over; the connection lives on in other hands.
-    Upgraded,
-    /// The connection has to be closed.
-    Close {
-        stream: Stream,
-        /// The last answer.
-        refusal: Option<Refusal>,
-        /// The client may still be sending.
-        linger: bool,
-        /// What broke the connection, if something did.
-        error: Option<io::Error>,
-    },
+/// Requests that are served before other connections have their turn.
+const REQUESTS_PER_TURN: u32 = 64;
+
+/// The most bytes that are read ahead of a request in progress.
+const AHEAD_BYTES: usize = 32 * 1024;
+
+/// Bytes of a body from which on it is read to where it stays.
+const DIRECT_BYTES: u64 = 16 * 1024;
+
+/// The most bytes of a body that are read at once.
+const PIECE_BYTES: u64 = 128 * 1024;
+
+/// Why the driver stops.
+pub(crate) enum Stop {
+    /// The client speaks HTTP/2.
+    Http2,
+    /// The service wants the connection from hyper, to take it to another protocol.
+    Hyper,
+    /// The connection has to be closed, or given away.
+    End(Ending),
     /// The connection is dead, or has to be.
     Dead(io::Error),
 }
 
-/// hyper's own limit on header fields.
-const HYPER_HEADER_COUNT: usize = 100;
-
-/// Why the driver stops.
-pub(crate) enum Stop {
-    Finished,
-    Failed(hyper::Error),
-    Due(Due),
-    Cut,
+/// Serves the requests of one connection.
+pub(crate) struct Driver<S: HttpService> {
+    connection: Connection,
+    info: Arc<ConnectionInfo>,
+    service: S,
+    machine: Machine,
+    exchange: Exchange<S::Future>,
+    /// Whether the exchange may get on when it is polled.
+    is_fresh: bool,
+    /// Bytes were written that the transport may keep.
+    is_unflushed: bool,
+    /// Where a large body is read to.
+    pieces: BytesMut,
 }
 
-/// Serves requests until the connection is idle for a while or over.
-pub(crate) struct Driver<S: HttpService> {
-    connection: UpgradeableConnection<TokioIo<Stream>, Calls<S>>,
-    info: Arc<ConnectionInfo>,
-    clock: Clock,
-    /// Bytes of the current unwanted body that have been thrown away.
-    drained: u64,
+enum Exchange<F> {
+    /// There is no request.
+    None,
+    /// The handler works.
+    Running(F),
+    /// The body of the response is on its way.
+    Sending(Box<Body>),
+}
+
+/// What came of an attempt to read or write.
+enum Moved {
+    /// Bytes.
+    Some,
+    /// None: nothing was wanted, or nothing is possible.
+    None,
 }
 
 impl<S: HttpService> Driver<S> {
-    /// Drives a stream that has (a part of) a request head, which began to come at `head_since`.
-    pub(crate) fn new(stream: Stream, service: S, head_since: Instant, old_at: Instant) -> Self {
-        let info = Arc::clone(stream.info());
-        let limits = info.limits();
-        let mut builder = Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            // Our own timers know idle connections from slow heads.
-            .header_read_timeout(None)
-            .max_header_size(limits.header_section)
-            .max_buf_size(BUFFER_BYTES.max(limits.header_section));
-        // hyper keeps its default number of headers on the stack, any other one on the heap.
-        if limits.header_count != HYPER_HEADER_COUNT {
-            builder.max_headers(limits.header_count);
-        }
-        let calls = Calls::new(service, Arc::clone(&info), false);
+    /// Drives a connection that was opened at `opened` and is old at `old_at`.
+    pub(crate) fn new(
+        connection: Connection,
+        info: Arc<ConnectionInfo>,
+        service: S,
+        opened: Instant,
+        old_at: Instant,
+    ) -> Self {
         Self {
-            connection: builder
-                .serve_connection(TokioIo::new(stream), calls)
-                .with_upgrades(),
-            clock: Clock::new(info.wire(), head_since, old_at),
+            connection,
             info,
-            drained: 0,
+            service,
+            machine: Machine::new(opened.into_std(), old_at.into_std()),
+            exchange: Exchange::None,
+            is_fresh: false,
+            is_unflushed: false,
+            pieces: BytesMut::new(),
         }
     }
 
-    fn wire(&self) -> &Wire {
-        self.info.wire()
+    /// Goes on with a connection that rests, after `bytes` of its next request.
+    pub(crate) fn resume(&mut self, bytes: &[u8]) {
+        self.machine.resume(bytes, Instant::now().into_std());
     }
 
-    /// Ready when the connection has to be [ended](Self::end).
+    /// The connection, and what came of it and has not been used.
+    pub(crate) fn into_parts(mut self) -> (Connection, Bytes, S) {
+        (self.connection, self.machine.inbox.take(), self.service)
+    }
+
+    /// Ready when the connection has to go to other hands.
     pub(crate) fn poll(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
         watch.poll(cx);
         if watch.is_cut() {
-            return Poll::Ready(Stop::Cut);
+            return Poll::Ready(Stop::Dead(io::ErrorKind::ConnectionAborted.into()));
         }
         if watch.is_draining() {
-            self.wire().closing.set();
+            self.machine.close_soon();
         }
-        match Pin::new(&mut self.connection).poll(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Stop::Finished),
-            Poll::Ready(Err(error)) => return Poll::Ready(Stop::Failed(error)),
-            Poll::Pending => {}
+        let mut now = None;
+        if let Some(stop) = self.work(cx, &mut now) {
+            return Poll::Ready(stop);
         }
-        if self.wire().upload() == Upload::Draining {
-            self.drain(cx);
-        }
-        if self.wire().deferred.is_set() {
-            // hyper has yielded between two pipelined requests; its next poll writes or adds to the answers.
-            cx.waker().wake_by_ref();
-        }
-        if self.clock.has_news(self.wire()) || watch.is_elapsed() {
-            self.look_at_clock(watch, cx)
-        } else {
-            Poll::Pending
-        }
-    }
-
-    fn look_at_clock(&mut self, watch: &mut Watch<'_>, cx: &Context<'_>) -> Poll<Stop> {
-        let wire = self.info.wire();
-        // A request that arrived in this poll has read the clock already.
-        let now = if self.clock.has_new_request(wire) {
-            self.info.begun()
-        } else {
-            Instant::now()
+        self.machine.inbox.rest();
+        let limits = self.info.limits();
+        let tick = self.machine.tick(watch.is_elapsed(), limits, || {
+            now.unwrap_or_else(|| Instant::now().into_std())
+        });
+        let Some((at, due, now)) = tick else {
+            return Poll::Pending;
         };
-        self.clock.tick(wire, now);
-        if wire.eof.is_set() && wire.answer() == Answer::None {
-            return Poll::Ready(Stop::Due(Due::Close));
-        }
-        let (at, due) = self.clock.due(wire, self.info.limits());
         if now < at {
-            watch.wake_at(at);
+            watch.wake_at(Instant::from_std(at));
             return Poll::Pending;
         }
-        match due {
-            Due::Age => wire.closing.set(),
-            Due::Body => {
-                wire.body_late.set();
-                wire.body_reader.wake();
-                self.clock.restart(now);
-            }
-            Due::Drain => self.give_up_draining(),
-            due => return Poll::Ready(Stop::Due(due)),
+        if let Err(error) = self.machine.expire(due, cx) {
+            return Poll::Ready(Stop::Dead(error));
         }
         // What was due is done and something else is next.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Reads and throws away what a handler has left of a request body.
-    fn drain(&mut self, cx: &mut Context<'_>) {
-        let wire = self.info.wire();
-        let mut unread = wire.unread();
-        let Some(incoming) = &mut *unread else {
-            return;
-        };
+    /// Does all that is possible now.
+    fn work(&mut self, cx: &mut Context<'_>, now: &mut Option<std::time::Instant>) -> Option<Stop> {
+        self.is_fresh = true;
+        let mut served = 0;
         loop {
-            match Pin::new(&mut *incoming).poll_frame(cx) {
-                Poll::Pending => return,
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.drained += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    if self.drained > self.info.limits().drain_bytes {
-                        break;
-                    }
+            let has_more = match self.advance(cx, now, &mut served) {
+                Ok(true) if served <= REQUESTS_PER_TURN => continue,
+                Ok(has_more) => has_more,
+                Err(stop) => return Some(stop),
+            };
+            let was_full = self.machine.outbox.is_full();
+            match self.write(cx) {
+                Poll::Ready(Ok(Moved::Some)) if was_full => continue,
+                Poll::Ready(Ok(_)) | Poll::Pending => {}
+                Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
+            }
+            if self.machine.is_ending() {
+                if self.machine.outbox.is_empty()
+                    && let Some(ending) = self.machine.take_ending()
+                {
+                    return Some(Stop::End(ending));
                 }
-                Poll::Ready(Some(Err(_))) => break,
-                Poll::Ready(None) => {
-                    *unread = None;
-                    self.drained = 0;
-                    wire.set_upload(Upload::None);
-                    cx.waker().wake_by_ref();
-                    return;
+                return None;
+            }
+            if has_more {
+                // It is the turn of other connections.
+                cx.waker().wake_by_ref();
+                return None;
+            }
+            match self.read(cx) {
+                Poll::Ready(Ok(Moved::Some)) => {}
+                Poll::Ready(Ok(Moved::None)) | Poll::Pending => return None,
+                Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
+            }
+        }
+    }
+
+    /// Goes a step forward without looking at the socket, if that is possible.
+    fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: &mut Option<std::time::Instant>,
+        served: &mut u32,
+    ) -> Result<bool, Stop> {
+        if self.machine.is_ending() {
+            return Ok(false);
+        }
+        match &mut self.exchange {
+            Exchange::None => self.next(now, served, cx),
+            Exchange::Running(future) => {
+                if std::mem::take(&mut self.is_fresh)
+                    && let Poll::Ready(reply) = Pin::new(future).poll(cx)
+                {
+                    while self.machine.pump(self.info.limits(), cx) {}
+                    self.exchange = Exchange::None;
+                    self.respond(reply, now);
+                    return Ok(true);
+                }
+                Ok(self.pump(cx))
+            }
+            Exchange::Sending(_) => Ok(self.send(cx) || self.pump(cx)),
+        }
+    }
+
+    /// Begins the next request if one has come.
+    fn next(
+        &mut self,
+        now: &mut Option<std::time::Instant>,
+        served: &mut u32,
+        cx: &Context<'_>,
+    ) -> Result<bool, Stop> {
+        let limits = self.info.limits();
+        if self.machine.pump(limits, cx) {
+            return Ok(true);
+        }
+        self.machine.settle();
+        if !self.machine.is_ready_for_next()
+            || self.machine.outbox.is_full()
+            || self.machine.inbox.is_empty()
+        {
+            return Ok(self.machine.is_ending());
+        }
+        let arrived = *now.get_or_insert_with(|| Instant::now().into_std());
+        match self.machine.next_request(limits, arrived) {
+            Next::Nothing => {
+                self.machine.settle_input();
+                Ok(self.machine.is_ending())
+            }
+            Next::Http2 => Err(Stop::Http2),
+            Next::Request(request, used) => {
+                if request.upgrade && self.service.wants_hyper(&request.head) {
+                    return Err(Stop::Hyper);
+                }
+                *served += 1;
+                let (head, body) = self.machine.begin(request, used, &self.info);
+                self.exchange = Exchange::Running(self.service.call(head, body, &self.info));
+                self.is_fresh = true;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Moves the body of the request on.
+    fn pump(&mut self, cx: &Context<'_>) -> bool {
+        if self.machine.pump(self.info.limits(), cx) {
+            self.is_fresh = true;
+            return true;
+        }
+        false
+    }
+
+    fn respond(&mut self, reply: Reply, now: &mut Option<std::time::Instant>) {
+        let now = *now.get_or_insert_with(|| Instant::now().into_std());
+        let (response, media) = reply.into_parts();
+        let (head, body) = response.into_parts();
+        if let Answered::Body(body) = self.machine.respond(&head, media.as_ref(), body, now) {
+            self.exchange = Exchange::Sending(Box::new(body));
+            self.is_fresh = true;
+        }
+    }
+
+    /// Takes the next piece of the response's body, and says whether there was one.
+    fn send(&mut self, cx: &mut Context<'_>) -> bool {
+        let Exchange::Sending(body) = &mut self.exchange else {
+            return false;
+        };
+        if !self.is_fresh || self.machine.outbox.is_full() {
+            return false;
+        }
+        let frame = match Pin::new(&mut **body).poll_frame(cx) {
+            Poll::Pending => {
+                self.is_fresh = false;
+                return false;
+            }
+            Poll::Ready(frame) => frame,
+        };
+        let over = match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    self.machine.send(data);
+                    if !(body.is_end_stream() || self.machine.has_sent_all()) {
+                        return true;
+                    }
+                    Ok(None)
+                }
+                Err(frame) => Ok(frame.into_trailers().ok()),
+            },
+            Some(Err(error)) => Err(error),
+            None => Ok(None),
+        };
+        self.exchange = Exchange::None;
+        match over {
+            Ok(trailers) => self.machine.finish(trailers.as_ref()),
+            Err(error) => self.machine.abort(io::Error::other(error)),
+        }
+        true
+    }
+
+    /// Writes what waits.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
+        let machine = &mut self.machine;
+        if machine.outbox.is_empty() && !self.is_unflushed {
+            return Poll::Ready(Ok(Moved::None));
+        }
+        self.is_unflushed = true;
+        while !machine.outbox.is_empty() {
+            let connection = Pin::new(&mut self.connection);
+            let polled = match machine.outbox.single() {
+                Some(bytes) => connection.poll_write(cx, bytes),
+                None => connection.poll_write_vectored(cx, &machine.outbox.slices()),
+            };
+            match polled {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => machine.wrote(count),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    machine.blocked = true;
+                    return Poll::Pending;
                 }
             }
         }
-        drop(unread);
-        self.give_up_draining();
+        ready!(Pin::new(&mut self.connection).poll_flush(cx))?;
+        self.is_unflushed = false;
+        Poll::Ready(Ok(Moved::Some))
     }
 
-    /// Drops the unread body: hyper closes the connection when the response is out.
-    fn give_up_draining(&mut self) {
-        let wire = self.info.wire();
-        *wire.unread() = None;
-        self.drained = 0;
-        wire.set_upload(Upload::Abandoned);
-    }
-
-    /// Takes the connection out of hyper.
-    pub(crate) fn end(self, stop: Stop) -> End {
-        let since = self.clock.since();
-        let Self {
-            connection, info, ..
-        } = self;
-        let wire = info.wire();
-        let Some(parts) = connection.into_parts() else {
-            return End::Upgraded;
+    /// Reads what has come, if it is wanted.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
+        if self.machine.is_at_end() {
+            return Poll::Ready(Ok(Moved::None));
+        }
+        if self.machine.wants_data() >= DIRECT_BYTES {
+            return self.read_data(cx);
+        }
+        let held = self.machine.inbox.len();
+        let limits = self.info.limits();
+        let most = if matches!(self.exchange, Exchange::None) && !self.machine.wants_body() {
+            // A head that is too long has been refused before.
+            limits.header_section.max(AHEAD_BYTES)
+        } else if self.machine.wants_body() {
+            usize::MAX
+        } else {
+            AHEAD_BYTES
         };
-        let mut stream = parts.io.into_inner();
-        // A request that was not read to its end: the client may be sending the rest of it.
-        let unfinished = !wire.eof.is_set() && wire.upload() != Upload::None;
-        let close = |stream, refusal: Option<Refusal>, linger, error| End::Close {
-            stream,
-            refusal,
-            linger: linger && !wire.eof.is_set(),
-            error,
+        if held >= most {
+            return Poll::Ready(Ok(Moved::None));
+        }
+        let wanted = if held < pool::INPUT_BYTES {
+            0
+        } else {
+            most.min(2 * held)
         };
-        match stop {
-            Stop::Cut => End::Dead(io::ErrorKind::ConnectionAborted.into()),
-            Stop::Finished => close(stream, None, unfinished, None),
-            Stop::Failed(error) => {
-                let refused = StatusCode::from_u16(wire.refused.load(Ordering::Acquire)).ok();
-                let refusal = refused.map(|status| refusal::of_head(status, &parts.read_buf));
-                if refusal.is_some() || error.is_parse() {
-                    return close(stream, refusal, true, None);
-                }
-                if wire.close_delimited.is_set() {
-                    // Without a reset the client would take what it has for the whole response.
-                    stream.reset();
-                }
-                // Answers to earlier requests may still wait to be written.
-                close(stream, None, false, Some(io::Error::other(error)))
+        let mut buffer = ReadBuf::new(self.machine.inbox.room(wanted));
+        match Pin::new(&mut self.connection).poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(())) => {
+                let count = buffer.filled().len();
+                self.came(count);
+                Poll::Ready(Ok(Moved::Some))
             }
-            Stop::Due(Due::Rest) => End::Rest {
-                stream,
-                ahead: parts.read_buf,
-                since,
-            },
-            Stop::Due(Due::Head) => close(stream, Some(refusal::LATE_HEAD), false, None),
-            Stop::Due(Due::Close) => close(stream, None, unfinished, None),
-            Stop::Due(_) => End::Dead(io::ErrorKind::TimedOut.into()),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn came(&mut self, count: usize) {
+        if count == 0 {
+            self.machine.put_end();
+        } else {
+            self.machine.inbox.came(count);
+        }
+    }
+
+    /// Reads data of a body to where it stays.
+    #[inline(never)]
+    fn read_data(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
+        let most = self.machine.wants_data().min(PIECE_BYTES);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.pieces.reserve(most);
+        let read = self.connection.read_buf(&mut self.pieces);
+        let polled = pin!(read).poll(cx);
+        match polled {
+            Poll::Ready(Ok(0)) => {
+                self.machine.put_end();
+                Poll::Ready(Ok(Moved::Some))
+            }
+            Poll::Ready(Ok(_)) => {
+                let mut data = self.pieces.split();
+                if data.len() > most {
+                    let behind = data.split_off(most);
+                    self.machine.put(&behind);
+                }
+                self.machine.put_data(data.freeze(), self.info.limits(), cx);
+                self.is_fresh = true;
+                Poll::Ready(Ok(Moved::Some))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::HttpService;
 use super::call::Calls;
-use super::http1::clock::after;
+use super::hyper1::clock::after;
 use super::stream::Stream;
 use super::watch::Watch;
 use super::wire::Wire;

@@ -18,8 +18,8 @@ use bytes::{Buf as _, Bytes};
 use cyclone_core::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::ConnectionInfo;
 use super::wire::{Answer, Upload, Wire};
+use super::{ConnectionInfo, close};
 
 /// The largest answer that waits for its successors, in bytes. Larger ones gain nothing from it.
 const DEFERRED_ANSWER_BYTES: usize = 8 * 1024;
@@ -42,12 +42,26 @@ pub(crate) struct Stream {
     /// `waiting` has grown since the last flush.
     grown: bool,
     is_reset: bool,
+    _gone: Gone,
+}
+
+/// Says that the byte stream is gone.
+struct Gone(Arc<ConnectionInfo>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.wire().gone.set();
+        self.0.driver.wake();
+    }
 }
 
 impl Stream {
     pub(crate) fn new(connection: Connection, info: Arc<ConnectionInfo>) -> Self {
+        // There may have been another before.
+        info.wire().gone.clear();
         Self {
             connection,
+            _gone: Gone(Arc::clone(&info)),
             info,
             http2: false,
             ahead: Bytes::new(),
@@ -73,12 +87,13 @@ impl Stream {
         self.ahead = bytes;
     }
 
-    /// The connection alone, for reading and writing past all of this. What waits to be written is lost.
-    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
-        &mut self.connection
+    /// The connection alone. What waits to be written is lost.
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
     }
 
     /// Gives back memory that an idle connection does not need.
+    #[cfg(feature = "hyper-http1")]
     pub(crate) fn rest(&mut self) {
         if self.waiting.is_empty() {
             self.waiting = Vec::new();
@@ -88,10 +103,7 @@ impl Stream {
     /// Has the connection end with a reset rather than properly.
     pub(crate) fn reset(&mut self) {
         self.is_reset = true;
-        if let Some(tcp) = self.connection.transport().as_tcp() {
-            // The connection is broken already; that it looks whole to the client is the worst that happens.
-            let _ = tcp.set_zero_linger();
-        }
+        close::reset(&self.connection);
     }
 
     /// Whether the connection ends with a reset, as soon as it is dropped.
@@ -354,13 +366,5 @@ impl AsyncWrite for Stream {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut this.connection).poll_shutdown(cx)
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let wire = self.wire();
-        wire.gone.set();
-        wire.driver.wake();
     }
 }

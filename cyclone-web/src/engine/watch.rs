@@ -38,7 +38,7 @@ impl<'a> Watch<'a> {
         cut: Signal<'a>,
         sleep: Pin<&'a mut Sleep>,
     ) -> Self {
-        info.wire().signalled.set();
+        info.signalled.set();
         Self {
             waker: Waker::from(Arc::clone(&info)),
             armed: sleep.deadline(),
@@ -60,10 +60,10 @@ impl<'a> Watch<'a> {
             .as_ref()
             .is_some_and(|task| task.will_wake(cx.waker()))
         {
-            self.info.wire().driver.set(cx.waker());
+            self.info.driver.set(cx.waker());
             self.task = Some(cx.waker().clone());
         }
-        if self.info.wire().signalled.take() {
+        if self.info.signalled.take() {
             self.look();
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Watch<'a> {
             let mut cx = Context::from_waker(&self.waker);
             self.elapsed = self.sleep.as_mut().poll(&mut cx).is_ready();
             if self.elapsed {
-                self.info.wire().driver.wake();
+                self.info.driver.wake();
             }
         }
     }

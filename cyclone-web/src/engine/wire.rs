@@ -73,8 +73,6 @@ pub(crate) struct Wire {
     pub(crate) close_delimited: Flag,
     /// The byte stream has been dropped.
     pub(crate) gone: Flag,
-    /// A signal or the timer wants the connection's task to look.
-    pub(crate) signalled: Flag,
     /// Requests in progress on an HTTP/2 connection.
     pub(crate) streams: AtomicU32,
     /// Response bodies on HTTP/2 streams that have handed over data for which there is no room in the client's
@@ -84,16 +82,12 @@ pub(crate) struct Wire {
     pub(crate) let_go: AtomicU32,
     /// Requests so far.
     pub(crate) requests: Counter,
-    /// When the last of them arrived, in nanoseconds since the connection was opened.
-    pub(crate) begun: AtomicU64,
     /// The status that hyper wanted to answer an unreadable head with; 0 for none.
     pub(crate) refused: AtomicU16,
     answer: AtomicU8,
     upload: AtomicU8,
     /// Request targets with a fragment.
     pub(crate) fragments: Fragments,
-    /// Wakes the connection's task.
-    pub(crate) driver: Driver,
     /// Wakes the reader of the request body.
     pub(crate) body_reader: AtomicWaker,
     /// Wakes the writer of a connection that has left HTTP.
@@ -147,7 +141,6 @@ impl Wire {
     pub(crate) fn drain(&self, incoming: Incoming) {
         *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(incoming);
         self.set_upload(Upload::Draining);
-        self.driver.wake();
     }
 
     /// The body that [`drain`](Self::drain) left.
@@ -163,8 +156,8 @@ impl Wake for ConnectionInfo {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.wire().signalled.set();
-        self.wire().driver.wake();
+        self.signalled.set();
+        self.driver.wake();
     }
 }
 

@@ -7,6 +7,7 @@ use http::{Method, StatusCode, Version};
 use super::{HTML, Phase, RequestContext, Written};
 use crate::body::Body;
 use crate::error::Error;
+use crate::reply::Reply;
 use crate::response::{Kind, Response};
 use crate::stream::Outcome;
 
@@ -74,7 +75,7 @@ impl RequestContext {
                 headers.append(header::SET_COOKIE, value);
             }
         }
-        if self.output.close && self.parts.version < Version::HTTP_2 {
+        if self.output.close && self.head.version() < Version::HTTP_2 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
@@ -89,15 +90,16 @@ impl RequestContext {
     }
 
     /// The response of what was written; the usual case, and free of detours for that.
-    pub(crate) fn into_response(mut self: Box<Self>) -> http::Response<Body> {
+    pub(crate) fn into_reply(mut self: Box<Self>) -> Reply {
         let body = self.output.written.take();
-        let media = self.output.media.take();
+        let mut media = self.output.media.take();
         let (status, mut headers) = self.take_head(false);
         let bodiless = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = if bodiless {
             headers.remove(header::CONTENT_TYPE);
             headers.remove(header::CONTENT_LENGTH);
+            media = None;
             Bytes::new()
         } else {
             let declares = body.is_empty() && self.is_head_request();
@@ -105,15 +107,17 @@ impl RequestContext {
                 // The length is known, and hyper would trust a wrong one.
                 headers.remove(header::CONTENT_LENGTH);
             }
-            if media.is_some() || !body.is_empty() {
-                add_media(&mut headers, media);
+            if !headers.is_empty() && headers.contains_key(header::CONTENT_TYPE) {
+                media = None;
+            } else if media.is_none() && !body.is_empty() {
+                media = Some(HTML);
             }
             body
         };
         let mut response = http::Response::new(Body::from(body).with_guard(self));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        response
+        Reply::with_media(response, media)
     }
 
     #[cold]
@@ -159,7 +163,7 @@ impl RequestContext {
     }
 
     pub(in crate::context) fn is_head_request(&self) -> bool {
-        self.parts.method == Method::HEAD
+        *self.head.method() == Method::HEAD
     }
 }
 

@@ -1,25 +1,22 @@
 //! The time limits of an HTTP/1 connection.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
-use crate::engine::wire::{Answer, Upload, Wire};
 use crate::limits::Limits;
-
-/// The idle time after which a connection gives its buffers back.
-pub(crate) const REST_AFTER: Duration = Duration::from_secs(1);
 
 /// What the connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Situation {
-    /// Waiting for a request of which nothing has come.
+pub(crate) enum Situation {
+    /// Waiting for the first byte of all.
+    New,
+    /// Waiting for another request, of which nothing has come.
     Idle,
-    /// Reading a request head.
+    /// Reading a request head. The first one is timed from the beginning of the connection.
     Head,
     /// A handler waits for the client to send more of the body.
     Body,
+    /// A handler has been told that the body takes too long, and has not looked.
+    Late,
     /// The rest of an unwanted body is being read.
     Drain,
     /// A handler works, or its response is on its way.
@@ -28,31 +25,29 @@ enum Situation {
     Held,
 }
 
-impl Situation {
-    fn of(wire: &Wire) -> Self {
-        let upload = wire.upload();
-        if upload == Upload::Open && wire.body_wanted.is_set() {
-            return Self::Body;
-        }
-        if wire.answer() != Answer::None {
-            return Self::Work;
-        }
-        match upload {
-            Upload::Open => Self::Held,
-            Upload::Draining => Self::Drain,
-            Upload::None | Upload::Abandoned if wire.receiving.is_set() => Self::Head,
-            Upload::None | Upload::Abandoned => Self::Idle,
-        }
-    }
+/// What the clock has to know of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) situation: Situation,
+    /// Requests so far.
+    pub(crate) requests: u32,
+    /// Bytes of the request body so far.
+    pub(crate) body_bytes: u64,
+    /// Bytes written so far.
+    pub(crate) written: u64,
+    /// The socket takes nothing.
+    pub(crate) blocked: bool,
+    /// The client has closed its side.
+    pub(crate) eof: bool,
+    /// The next response is the last one.
+    pub(crate) closing: bool,
 }
 
 /// What has to be done because its time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// The head took too long: 408.
+    /// The head took too long.
     Head,
-    /// The connection has been idle for a while: give its buffers back.
-    Rest,
     /// Nothing more is expected of the client: close.
     Close,
     /// The client takes no bytes, or is gone: drop everything.
@@ -68,139 +63,93 @@ pub(crate) enum Due {
 /// Knows since when the connection has been doing what it does.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    situation: Situation,
+    seen: Facts,
     since: Instant,
-    /// The values of the counters when they were last looked at.
-    progress: u32,
-    requests: u32,
-    closing: bool,
-    blocked: bool,
-    written: u64,
     /// When bytes were last written, or the socket began to take none.
     wrote: Instant,
     /// When the client closed its side.
     eof: Option<Instant>,
-    /// Bytes of the body, and how long their reader has waited for them.
-    body_bytes: u64,
+    /// How long the reader of the body has waited before its present wait.
     body_waited: Duration,
     /// When the connection began to close.
-    closing_since: Option<Instant>,
+    closing: Option<Instant>,
     old_at: Instant,
 }
 
 impl Clock {
-    /// The clock of a connection that has read (a part of) a request head since `head_since`.
-    pub(crate) fn new(wire: &Wire, head_since: Instant, old_at: Instant) -> Self {
+    /// The clock of a connection that has been `facts.situation` since `since`.
+    pub(crate) fn new(facts: Facts, since: Instant, old_at: Instant) -> Self {
         Self {
-            situation: Situation::Head,
-            since: head_since,
-            progress: wire.progress.get().wrapping_sub(1),
-            requests: wire.requests.get(),
-            closing: false,
-            blocked: false,
-            written: wire.written.load(Ordering::Relaxed),
-            wrote: head_since,
+            seen: facts,
+            since,
+            wrote: since,
             eof: None,
-            body_bytes: 0,
             body_waited: Duration::ZERO,
-            closing_since: None,
+            closing: None,
             old_at,
         }
     }
 
-    /// Since when the connection has been idle, if it is.
-    pub(crate) fn since(&self) -> Instant {
-        self.since
-    }
-
-    /// Whether a request has arrived since the last [`tick`](Self::tick).
-    pub(crate) fn has_new_request(&self, wire: &Wire) -> bool {
-        self.requests != wire.requests.get()
-    }
-
-    /// Whether anything has happened since the last [`tick`](Self::tick).
-    pub(crate) fn has_news(&self, wire: &Wire) -> bool {
-        self.progress != wire.progress.get()
-            || self.requests != wire.requests.get()
-            || self.closing != wire.closing.is_set()
-            || self.blocked != wire.write_blocked.is_set()
-            || self.situation != Situation::of(wire)
+    /// Whether something has happened since the last [`note`](Self::note).
+    pub(crate) fn is_news(&self, facts: &Facts) -> bool {
+        self.seen != *facts
     }
 
     /// Takes note of what has happened by `now`.
-    pub(crate) fn tick(&mut self, wire: &Wire, now: Instant) {
-        let situation = Situation::of(wire);
-        let body_bytes = wire.body_bytes.load(Ordering::Relaxed);
-        let is_new = self.requests != wire.requests.get();
-        let has_moved = situation == Situation::Body && body_bytes != self.body_bytes;
-        if is_new || has_moved || situation != self.situation {
-            self.enter(situation, now);
+    pub(crate) fn note(&mut self, facts: Facts, now: Instant) {
+        let seen = std::mem::replace(&mut self.seen, facts);
+        let is_new = facts.requests != seen.requests;
+        let has_moved =
+            facts.situation == Situation::Body && facts.body_bytes != seen.body_bytes;
+        let is_first_byte =
+            seen.situation == Situation::New && facts.situation == Situation::Head;
+        let has_changed = facts.situation != seen.situation && !is_first_byte;
+        if is_new || has_moved || has_changed {
+            if seen.situation == Situation::Body {
+                self.body_waited += now.saturating_duration_since(self.since);
+            }
+            self.since = now;
         }
         if is_new {
-            self.requests = wire.requests.get();
             self.body_waited = Duration::ZERO;
         }
-        self.body_bytes = body_bytes;
-
-        self.progress = wire.progress.get();
-        let written = wire.written.load(Ordering::Relaxed);
-        let blocked = wire.write_blocked.is_set();
-        if written != self.written || (blocked && !self.blocked) {
-            self.written = written;
+        if facts.written != seen.written || (facts.blocked && !seen.blocked) {
             self.wrote = now;
         }
-        self.blocked = blocked;
-        if self.eof.is_none() && wire.eof.is_set() {
-            self.eof = Some(now);
+        if facts.eof {
+            self.eof.get_or_insert(now);
         }
-        self.closing = wire.closing.is_set();
-        if self.closing {
-            self.closing_since.get_or_insert(now);
+        if facts.closing {
+            self.closing.get_or_insert(now);
         }
-    }
-
-    /// Begins to wait anew for whatever the connection is doing.
-    pub(crate) fn restart(&mut self, now: Instant) {
-        self.enter(self.situation, now);
-    }
-
-    fn enter(&mut self, situation: Situation, now: Instant) {
-        if self.situation == Situation::Body {
-            self.body_waited += now.saturating_duration_since(self.since);
-        }
-        self.situation = situation;
-        self.since = now;
     }
 
     /// What is due next, and when.
-    pub(crate) fn due(&self, wire: &Wire, limits: &Limits) -> (Instant, Due) {
+    pub(crate) fn due(&self, limits: &Limits) -> (Instant, Due) {
         let since = self.since;
-        let mut next = match self.situation {
+        let mut next = match self.seen.situation {
+            Situation::Work => (after(since, FAR), Due::Close),
+            Situation::New => (self.idle(limits.header_timeout, limits), Due::Close),
+            Situation::Idle => (self.idle(limits.keep_alive, limits), Due::Close),
             Situation::Head => (after(since, limits.header_timeout), Due::Head),
-            Situation::Idle => self.idle(limits),
             Situation::Held => (after(since, limits.keep_alive), Due::Close),
             Situation::Drain => (after(since, limits.drain_time), Due::Drain),
-            Situation::Body if wire.body_late.is_set() => {
-                (after(since, limits.half_close_grace), Due::Drop)
-            }
+            Situation::Late => (after(since, limits.half_close_grace), Due::Drop),
             Situation::Body => (after(since, self.body_patience(limits)), Due::Body),
-            Situation::Work => (after(since, FAR), Due::Age),
         };
         let mut consider = |at: Instant, due: Due| {
             if at < next.0 {
                 next = (at, due);
             }
         };
-        if self.blocked {
+        if self.seen.blocked {
             consider(after(self.wrote, limits.write_stall), Due::Drop);
         }
         if let Some(eof) = self.eof {
-            consider(
-                after(eof.max(self.wrote), limits.half_close_grace),
-                Due::Drop,
-            );
+            let alive = eof.max(self.wrote);
+            consider(after(alive, limits.half_close_grace), Due::Drop);
         }
-        if !self.closing {
+        if !self.seen.closing {
             consider(self.old_at, Due::Age);
         }
         next
@@ -209,25 +158,17 @@ impl Clock {
     /// How long the reader of the body goes on waiting.
     fn body_patience(&self, limits: &Limits) -> Duration {
         limits
-            .body_allowance(self.body_bytes)
+            .body_allowance(self.seen.body_bytes)
             .saturating_sub(self.body_waited)
             .min(limits.body_timeout)
     }
 
-    fn idle(&self, limits: &Limits) -> (Instant, Due) {
-        if self.eof.is_some() {
-            return (self.since, Due::Close);
-        }
-        if let Some(closing) = self.closing_since {
-            return (
-                after(closing.max(self.since), limits.shutdown_grace),
-                Due::Close,
-            );
-        }
-        if limits.keep_alive <= REST_AFTER {
-            (after(self.since, limits.keep_alive), Due::Close)
-        } else {
-            (after(self.since, REST_AFTER), Due::Rest)
+    /// When an idle connection is closed.
+    fn idle(&self, patience: Duration, limits: &Limits) -> Instant {
+        let at = after(self.since, patience).min(self.old_at);
+        match self.closing {
+            Some(closing) => at.min(after(closing.max(self.since), limits.shutdown_grace)),
+            None => at,
         }
     }
 }

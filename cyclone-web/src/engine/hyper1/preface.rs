@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::Instant;
 
-use super::http1::clock::after;
-use super::stream::Stream;
-use super::watch::Watch;
+use super::clock::after;
+use crate::engine::stream::Stream;
+use crate::engine::watch::Watch;
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

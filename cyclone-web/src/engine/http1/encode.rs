@@ -1,0 +1,212 @@
+//! From a response head to bytes.
+
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+
+use super::date;
+
+/// How the end of a response body is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// There is no body, and nothing is said about its length.
+    #[default]
+    None,
+    /// As many bytes as this.
+    Known(u64),
+    /// In chunks.
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+/// What the connection decides about a head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) version: Version,
+    pub(crate) length: Length,
+    pub(crate) connection: Disposition,
+}
+
+/// What happens to the connection after the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// What the version says: nothing has to be said.
+    Implied,
+    Close,
+    /// It is kept, and the client speaks HTTP/1.0.
+    Keep,
+    /// It leaves HTTP; the headers say where to.
+    Upgrade,
+}
+
+/// Appends a head. The headers may say nothing about framing: what they say is left out.
+pub(crate) fn head(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    media: Option<&HeaderValue>,
+    shape: Shape,
+    now: Instant,
+) {
+    status_line(out, status, shape.version);
+    if let Some(media) = media {
+        out.extend_from_slice(b"content-type: ");
+        out.extend_from_slice(media.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    let mut dated = false;
+    if !headers.is_empty() {
+        dated = fields(out, headers, shape.connection);
+    }
+    match shape.length {
+        Length::None | Length::UntilClose => {}
+        Length::Known(length) => {
+            out.extend_from_slice(b"content-length: ");
+            decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+    }
+    match shape.connection {
+        Disposition::Implied | Disposition::Upgrade => {}
+        Disposition::Close => out.extend_from_slice(b"connection: close\r\n"),
+        Disposition::Keep => out.extend_from_slice(b"connection: keep-alive\r\n"),
+    }
+    if !dated {
+        date::append(out, now);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(out: &mut Vec<u8>, status: StatusCode, version: Version) {
+    if status == StatusCode::OK && version == Version::HTTP_11 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    out.extend_from_slice(match version {
+        Version::HTTP_10 => b"HTTP/1.0 ",
+        _ => b"HTTP/1.1 ",
+    });
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    let reason = status.canonical_reason().unwrap_or_default();
+    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the fields that are not the connection's business, and says whether there was a `date`.
+fn fields(out: &mut Vec<u8>, headers: &HeaderMap, connection: Disposition) -> bool {
+    let mut dated = false;
+    for (name, value) in headers {
+        match *name {
+            header::CONTENT_LENGTH | header::TRANSFER_ENCODING => continue,
+            header::CONNECTION
+                if matches!(connection, Disposition::Close | Disposition::Keep)
+                    || is_about_keeping(value) =>
+            {
+                continue;
+            }
+            header::DATE => dated = true,
+            _ => {}
+        }
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    dated
+}
+
+/// Whether a `connection` field says what the connection says by itself.
+fn is_about_keeping(value: &HeaderValue) -> bool {
+    let value = value.as_bytes();
+    value.eq_ignore_ascii_case(b"close") || value.eq_ignore_ascii_case(b"keep-alive")
+}
+
+/// Whether the headers ask for an end of the connection.
+pub(crate) fn asks_to_close(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
+/// Appends a number in decimal digits.
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends the size of a chunk and the end of its line.
+pub(crate) fn chunk_size(out: &mut Vec<u8>, size: usize) {
+    let mut digits = [0; 16];
+    let mut at = digits.len();
+    let mut rest = size;
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789abcdef"[rest % 16];
+        rest /= 16;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Fields that a trailer section must not have (RFC 9110 section 6.5.1).
+const NO_TRAILERS: [header::HeaderName; 10] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::HOST,
+    header::SET_COOKIE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+];
+
+/// Appends the last chunk, with the trailers that may be there.
+pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers.into_iter().flatten() {
+        if !NO_TRAILERS.contains(name) {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chunk_size, decimal};
+
+    #[test]
+    fn numbers_are_those_of_the_standard_library() {
+        for number in [0, 1, 9, 10, 15, 16, 99, 255, 256, 65_535, 1_000_000, u64::MAX] {
+            let mut out = Vec::new();
+            decimal(&mut out, number);
+            assert_eq!(out, number.to_string().into_bytes());
+            let size = number as usize;
+            out.clear();
+            chunk_size(&mut out, size);
+            assert_eq!(out, format!("{size:x}\r\n").into_bytes());
+        }
+    }
+}
