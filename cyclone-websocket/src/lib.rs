@@ -2,7 +2,8 @@
 //! server.
 //!
 //! A session is a value of a type that implements [`WebSocketHandler`]: `open`, `message`, `close`, as in
-//! Tornado. It is started from an upgrade request by [`upgrade`] in plain hyper, or by a
+//! Tornado. It is started from an upgrade request by [`upgrade`] in plain hyper and in
+//! servers that hand over connections by [`cyclone_core::upgrade`], or by a
 //! [`WebSocketService`] mounted in axum and other tower stacks; `cyclone-web` is not needed.
 //!
 //! ```no_run

@@ -5,10 +5,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::CatchUnwind;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -32,15 +31,19 @@ use driver::{Driver, Event};
 const PROTOCOL: &str = "websocket";
 
 /// Waits for the upgrade, then runs the session on it.
-pub(crate) async fn upgraded<H: WebSocketHandler>(
-    upgrade: OnUpgrade,
+pub(crate) async fn upgraded<H, T, E>(
+    upgrade: impl Future<Output = std::result::Result<(T, Bytes), E>>,
     handler: H,
     socket: WebSocket,
     queue: Arc<Queue>,
     config: Config,
-) {
-    let io = match timeout(config.upgrade_timeout, upgrade).await {
-        Ok(Ok(io)) => TokioIo::new(io),
+) where
+    H: WebSocketHandler,
+    T: AsyncRead + AsyncWrite + Unpin,
+    E: std::error::Error,
+{
+    let (io, ahead) = match timeout(config.upgrade_timeout, upgrade).await {
+        Ok(Ok(parts)) => parts,
         Ok(Err(error)) => {
             tracing::debug!(%error, "websocket upgrade failed");
             return queue.end(&CloseInfo::abnormal(CloseCause::Lost));
@@ -51,12 +54,13 @@ pub(crate) async fn upgraded<H: WebSocketHandler>(
         }
     };
     socket.session().set_protocol(PROTOCOL);
-    run(io, handler, socket, queue, config).await;
+    run(io, ahead, handler, socket, queue, config).await;
 }
 
 /// Runs the session on an upgraded connection.
 pub(crate) async fn run<H, T>(
     io: T,
+    ahead: Bytes,
     handler: H,
     socket: WebSocket,
     queue: Arc<Queue>,
@@ -75,7 +79,7 @@ pub(crate) async fn run<H, T>(
     };
     let info = {
         let mut draining = pin!(session.draining());
-        let mut driver = Driver::new(io, queue, config, draining.as_mut());
+        let mut driver = Driver::new(io, ahead, queue, config, draining.as_mut());
         if !open(&mut driver, &mut owner).await {
             driver.ended().await;
             return;

@@ -6,11 +6,13 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cyclone_core::Session;
+use bytes::Bytes;
+use cyclone_core::{Session, UpgradeError};
+use http::Extensions;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 use tower_service::Service;
 
@@ -23,7 +25,9 @@ use crate::socket::WebSocket;
 
 /// Answers an upgrade request and starts a session with `handler`.
 ///
-/// Send the response that is returned; the session begins when the server has written it. The session runs
+/// Send the response that is returned; the session begins when the server has written it and hands over the
+/// connection: by the [`OnUpgrade`](cyclone_core::OnUpgrade) of `cyclone-core` in the request's extensions, or
+/// else by hyper's. The session runs
 /// in a task of the [`Session`] in the request's extensions, which cyclone's servers put there: the
 /// connection then stays registered, is told of a shutdown by 1001, and is cut at the deadline. In other
 /// servers it runs in a task of its own; a [`Session::controlled`] in the extensions gives it the signals.
@@ -71,7 +75,7 @@ where
     H: WebSocketHandler,
     F: FnOnce(&Parts) -> H,
 {
-    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let on_upgrade = OnUpgrade::take(request.extensions_mut());
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = request.method().clone();
     parts.uri = request.uri().clone();
@@ -79,6 +83,19 @@ where
     parts.headers = request.headers().clone();
     parts.extensions = request.extensions().clone();
     start(parts, on_upgrade, factory)
+}
+
+/// The connection to come, of either kind of server.
+enum OnUpgrade {
+    Core(cyclone_core::OnUpgrade),
+    Hyper(hyper::upgrade::OnUpgrade),
+}
+
+impl OnUpgrade {
+    fn take(extensions: &mut Extensions) -> Option<Self> {
+        let core = extensions.remove().map(Self::Core);
+        core.or_else(|| extensions.remove().map(Self::Hyper))
+    }
 }
 
 /// Copies what points into the read buffer of the HTTP connection, which would otherwise stay allocated, at
@@ -131,9 +148,21 @@ where
     let queue = Arc::new(Queue::new(&config));
     let sender = WebSocketSender::new(Arc::clone(&queue));
     let socket = WebSocket::new(sender, Box::new(parts), session.clone(), subprotocol);
-    session.spawn(session::upgraded(
-        on_upgrade, handler, socket, queue, config,
-    ));
+    match on_upgrade {
+        OnUpgrade::Core(upgrade) => {
+            let upgrade = async {
+                let (connection, ahead) = upgrade.await?.into_parts();
+                let (transport, ..) = connection.into_parts();
+                Ok::<_, UpgradeError>((transport, ahead))
+            };
+            session.spawn(session::upgraded(upgrade, handler, socket, queue, config));
+        }
+        OnUpgrade::Hyper(upgrade) => {
+            let upgrade =
+                async { Ok::<_, hyper::Error>((TokioIo::new(upgrade.await?), Bytes::new())) };
+            session.spawn(session::upgraded(upgrade, handler, socket, queue, config));
+        }
+    }
     Ok(accepted.response())
 }
 
@@ -193,7 +222,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, _body) = request.into_parts();
-        let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        let on_upgrade = OnUpgrade::take(&mut parts.extensions);
         ready(Ok(match start(parts, on_upgrade, &*self.factory) {
             Ok(response) => response.map(|()| String::new()),
             Err(error) => {

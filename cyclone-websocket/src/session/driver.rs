@@ -73,7 +73,13 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     D: Future<Output = ()>,
 {
-    pub(super) fn new(io: T, queue: Arc<Queue>, config: Config, draining: Pin<&'a mut D>) -> Self {
+    pub(super) fn new(
+        io: T,
+        ahead: Bytes,
+        queue: Arc<Queue>,
+        config: Config,
+        draining: Pin<&'a mut D>,
+    ) -> Self {
         let now = Instant::now();
         let heartbeat = Heartbeat::new(config.ping_interval, config.pong_timeout, now);
         let first = heartbeat.deadline().unwrap_or(now);
@@ -83,7 +89,7 @@ where
             draining: Some(draining),
             reading: Reading::Frames,
             decoder: Decoder::new(config.max_message_bytes, config.max_frame_bytes),
-            input: Vec::new(),
+            input: ahead.into(),
             input_at: 0,
             message: None,
             pong: None,

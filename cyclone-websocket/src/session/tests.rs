@@ -147,7 +147,7 @@ impl Setup {
         let sender = WebSocketSender::new(Arc::clone(&queue));
         let session = self.session.clone();
         let socket = WebSocket::new(sender.clone(), Box::new(parts), self.session, None);
-        session.spawn(run(io, handler, socket, queue, self.config));
+        session.spawn(run(io, Bytes::new(), handler, socket, queue, self.config));
         Bench {
             peer,
             seen,

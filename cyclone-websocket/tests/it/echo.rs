@@ -1,4 +1,4 @@
-//! tokio-tungstenite as client, axum and hyper as servers.
+//! tokio-tungstenite as client; axum, hyper and one that needs neither as servers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,20 +11,24 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::support::{Client, Seen, closed, connect, echoes, opened, serve_axum, serve_hyper};
+use crate::support::{
+    Client, Seen, closed, connect, echoes, opened, serve_axum, serve_core, serve_hyper,
+};
 
 const LIMIT: usize = 200_000;
 
-/// Runs `test` against both servers.
-async fn both<F>(test: impl Fn(SocketAddr, mpsc::UnboundedReceiver<Seen>) -> F)
+/// Runs `test` against all servers.
+async fn all<F>(test: impl Fn(SocketAddr, mpsc::UnboundedReceiver<Seen>) -> F)
 where
     F: Future<Output = ()>,
 {
     let config = Config::new().max_message_bytes(LIMIT);
     let (makes, reports) = echoes(config.clone());
     test(serve_axum(makes).await, reports).await;
-    let (makes, reports) = echoes(config);
+    let (makes, reports) = echoes(config.clone());
     test(serve_hyper(makes).await, reports).await;
+    let (makes, reports) = echoes(config);
+    test(serve_core(makes).await, reports).await;
 }
 
 async fn roundtrip(client: &mut Client, message: Message) {
@@ -35,7 +39,7 @@ async fn roundtrip(client: &mut Client, message: Message) {
 
 #[tokio::test]
 async fn text_and_binary_of_all_sizes_up_to_the_limit() {
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         let mut client = connect(address).await;
         for length in [0, 1, 125, 126, 4096, 65_535, 65_536, LIMIT - 1, LIMIT] {
             roundtrip(&mut client, Message::text("x".repeat(length))).await;
@@ -52,7 +56,7 @@ async fn text_and_binary_of_all_sizes_up_to_the_limit() {
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_1009() {
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         for fragments in [1, 2] {
             let mut client = connect(address).await;
             let half = vec![0; (LIMIT + 2) / fragments];
@@ -84,7 +88,7 @@ async fn a_message_over_the_limit_is_1009() {
 
 #[tokio::test]
 async fn fragments_with_control_frames_between() {
-    both(async |address, _reports| {
+    all(async |address, _reports| {
         let mut client = connect(address).await;
         let part = |text: &'static str, data, last| {
             Message::Frame(Frame::message(text, OpCode::Data(data), last))
@@ -107,7 +111,7 @@ async fn fragments_with_control_frames_between() {
 
 #[tokio::test]
 async fn a_thousand_messages_in_flight() {
-    both(async |address, _reports| {
+    all(async |address, _reports| {
         let (mut sink, mut stream) = connect(address).await.split();
         let sending = tokio::spawn(async move {
             for number in 0..1000u32 {
@@ -128,7 +132,7 @@ async fn a_thousand_messages_in_flight() {
 
 #[tokio::test]
 async fn the_close_handshake_both_ways() {
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         // The client begins.
         let mut client = connect(address).await;
         opened(&mut reports).await;
@@ -171,7 +175,7 @@ async fn the_close_handshake_both_ways() {
 
 #[tokio::test]
 async fn a_panic_in_the_handler_is_1011_without_its_text() {
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         let mut client = connect(address).await;
         opened(&mut reports).await;
         client.send(Message::text("panic")).await.unwrap();
@@ -190,7 +194,7 @@ async fn a_panic_in_the_handler_is_1011_without_its_text() {
 
 #[tokio::test]
 async fn pings_go_both_ways() {
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         let mut client = connect(address).await;
         let sender = opened(&mut reports).await;
         sender.ping("server").unwrap();
@@ -206,7 +210,7 @@ async fn pings_go_both_ways() {
 
 #[tokio::test]
 async fn a_broadcast_reaches_every_socket() {
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         let mut clients = Vec::new();
         let mut senders = Vec::new();
         for _ in 0..50 {
@@ -230,7 +234,7 @@ async fn a_broadcast_reaches_every_socket() {
 async fn senders_on_many_threads() {
     const SENDERS: usize = 4;
     const MESSAGES: usize = 5000;
-    both(async |address, mut reports| {
+    all(async |address, mut reports| {
         let mut client = connect(address).await;
         let sender = opened(&mut reports).await;
         for _ in 0..SENDERS {

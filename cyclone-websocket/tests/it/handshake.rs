@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::{Raw, echoes, frame, opened, request, serve_axum, serve_hyper};
+use crate::support::{Raw, echoes, frame, opened, request, serve_axum, serve_core, serve_hyper};
 
 async fn status(request: &str, change: impl Fn(String) -> String) -> (u16, String) {
     let (makes, _reports) = echoes(Config::new());
@@ -94,7 +94,11 @@ async fn subprotocols_are_negotiated() {
 #[tokio::test]
 async fn frames_sent_with_the_request_are_not_lost() {
     let (makes, _reports) = echoes(Config::new());
-    for address in [serve_axum(makes.clone()).await, serve_hyper(makes).await] {
+    for address in [
+        serve_axum(makes.clone()).await,
+        serve_hyper(makes.clone()).await,
+        serve_core(makes).await,
+    ] {
         let mut bytes = request(address).into_bytes();
         bytes.extend(frame(0x81, "early"));
         bytes.extend(frame(0x88, ""));
@@ -176,4 +180,24 @@ async fn an_upgrade_that_is_not_completed_in_time() {
         .unwrap();
     assert!(reports.recv().await.is_none());
     server.abort();
+}
+
+/// A server that answers something else than the 101, or whose connection breaks: the handler is dropped.
+#[tokio::test]
+async fn an_upgrade_that_the_server_gives_up() {
+    let (makes, mut reports) = echoes(Config::new());
+    let (sender, on_upgrade) = cyclone_core::upgrade::channel();
+    let mut request = http::Request::get("/")
+        .header("upgrade", "websocket")
+        .header("connection", "upgrade")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-version", "13")
+        .extension(on_upgrade)
+        .body(())
+        .unwrap();
+    upgrade(&mut request, makes.handler()).unwrap();
+    drop(makes);
+    assert!(sender.is_awaited());
+    drop(sender);
+    assert!(reports.recv().await.is_none());
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use cyclone_core::{Connection, Endpoint, RunningServer, Server, protocol_fn};
+use cyclone_core::{Connection, Endpoint, Peer, RunningServer, Server, Session, protocol_fn};
 use cyclone_websocket::{
     CloseInfo, Config, Message, Result, WebSocket, WebSocketHandler, WebSocketSender,
     WebSocketService, upgrade_with,
@@ -123,7 +123,7 @@ pub(crate) async fn serve_hyper(echoes: Echoes) -> SocketAddr {
     address
 }
 
-async fn serve_stream<T>(io: TokioIo<T>, echoes: Echoes, session: Option<cyclone_core::Session>)
+async fn serve_stream<T>(io: TokioIo<T>, echoes: Echoes, session: Option<Session>)
 where
     TokioIo<T>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
@@ -145,14 +145,87 @@ where
         .await;
 }
 
+/// The least of a server that hands over its connections by `cyclone_core::upgrade`, for every target.
+pub(crate) async fn serve_core(echoes: Echoes) -> SocketAddr {
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        loop {
+            let (stream, remote) = listener.accept().await.unwrap();
+            let peer = Peer::new(remote.into(), address.into());
+            let connection = Connection::new(stream, peer, Session::detached());
+            tokio::spawn(serve_connection(connection, echoes.clone()));
+        }
+    });
+    address
+}
+
+/// One request, which is taken to be well-formed.
+async fn serve_connection(mut connection: Connection, echoes: Echoes) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let end = loop {
+        if connection.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+        if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let ahead = head.split_off(end);
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.trim_end().split("\r\n");
+    let target = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let mut request = http::Request::get(target);
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        request = request.header(name, value);
+    }
+    let (sender, on_upgrade) = cyclone_core::upgrade::channel();
+    let request = request.extension(connection.session().clone());
+    let mut request = request.extension(on_upgrade).body(()).unwrap();
+    let response = match upgrade_with(&mut request, |_| echoes.handler()) {
+        Ok(response) => response.map(|()| String::new()),
+        Err(error) => error.into_response(),
+    };
+    let mut answer = format!("HTTP/1.1 {}\r\n", response.status());
+    for (name, value) in response.headers() {
+        answer += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    answer += "\r\n";
+    connection.write_all(answer.as_bytes()).await?;
+    if response.status() == 101 {
+        assert!(sender.is_awaited());
+        sender.send(connection, ahead.into());
+    }
+    Ok(())
+}
+
+/// A server of each kind of upgrade, with the same handlers.
+pub(crate) async fn serve_both(echoes: Echoes) -> [SocketAddr; 2] {
+    [serve_hyper(echoes.clone()).await, serve_core(echoes).await]
+}
+
+/// Which way the connection leaves the HTTP of a cyclone server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Hyper,
+    Core,
+}
+
+pub(crate) const WAYS: [Way; 2] = [Way::Hyper, Way::Core];
+
 /// A cyclone server, with its registry and its shutdown.
-pub(crate) async fn serve_cyclone(echoes: Echoes) -> (RunningServer, SocketAddr) {
+pub(crate) async fn serve_cyclone(echoes: Echoes, way: Way) -> (RunningServer, SocketAddr) {
     let factory = protocol_fn("http", move |connection: Connection| {
         let echoes = echoes.clone();
         async move {
-            let session = connection.session().clone();
-            serve_stream(TokioIo::new(connection), echoes, Some(session)).await;
-            Ok(())
+            match way {
+                Way::Hyper => {
+                    let session = connection.session().clone();
+                    serve_stream(TokioIo::new(connection), echoes, Some(session)).await;
+                    Ok(())
+                }
+                Way::Core => serve_connection(connection, echoes).await,
+            }
         }
     });
     let server = Server::new()

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cyclone_core::Session;
+use bytes::Bytes;
+use cyclone_core::{Session, Transport};
 
 use super::{Bench, Probe, SECOND, Script, Seen, Setup, close, frame, ping, start, text};
 use crate::close::CloseCause;
@@ -297,13 +298,13 @@ async fn the_future_of_a_session_stays_small() {
     let sender = WebSocketSender::new(Arc::clone(&queue));
     let (parts, ()) = http::Request::new(()).into_parts();
     let socket = WebSocket::new(sender, Box::new(parts), Session::detached(), None);
-    let on_upgrade = hyper::upgrade::on(http::Request::new(()));
+    let upgrade = std::future::pending::<std::io::Result<(Transport, Bytes)>>();
     let handler = Probe {
         seen: tokio::sync::mpsc::unbounded_channel().0,
         open: Script::Succeed,
         close: Script::Succeed,
     };
-    let future = super::super::upgraded(on_upgrade, handler, socket, queue, config);
+    let future = super::super::upgraded(upgrade, handler, socket, queue, config);
     let bytes = size_of_val(&future);
     assert!(bytes <= MAX_FUTURE_BYTES, "{bytes} bytes");
 }
