@@ -165,6 +165,12 @@ impl<S: HttpService> Driver<S> {
             let has_more = match self.advance(cx, now, &mut served) {
                 Ok(true) if served <= REQUESTS_PER_TURN => continue,
                 Ok(has_more) => has_more,
+                // Earlier answers go first.
+                Err(Stop::Hyper) if !self.machine.outbox.is_empty() => match self.write(cx) {
+                    Poll::Ready(Ok(_)) => continue,
+                    Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
+                    Poll::Pending => return None,
+                },
                 Err(stop) => return Some(stop),
             };
             let was_full = self.machine.outbox.is_full();

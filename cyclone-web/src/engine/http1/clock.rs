@@ -150,9 +150,18 @@ impl Clock {
             consider(after(alive, limits.half_close_grace), Due::Drop);
         }
         if !self.seen.closing {
-            consider(self.old_at, Due::Age);
+            consider(self.old_at, self.due_at_old_age());
         }
         next
+    }
+
+    /// What is due when the connection is old. A client that has just been answered may be about to send its next
+    /// request, and is given the time to.
+    fn due_at_old_age(&self) -> Due {
+        match self.seen.situation {
+            Situation::New | Situation::Idle if self.since + JUST_NOW <= self.old_at => Due::Close,
+            _ => Due::Age,
+        }
     }
 
     /// How long the reader of the body goes on waiting.
@@ -165,13 +174,16 @@ impl Clock {
 
     /// When an idle connection is closed.
     fn idle(&self, patience: Duration, limits: &Limits) -> Instant {
-        let at = after(self.since, patience).min(self.old_at);
+        let at = after(self.since, patience);
         match self.closing {
             Some(closing) => at.min(after(closing.max(self.since), limits.shutdown_grace)),
             None => at,
         }
     }
 }
+
+/// How long ago an answer has just been given.
+const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// As good as never, and small enough to be added to any instant.
 const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

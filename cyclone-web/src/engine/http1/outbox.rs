@@ -103,7 +103,7 @@ mod tests {
     use super::{COPIED_BYTES, FULL_BYTES, Outbox};
 
     fn all(outbox: &Outbox) -> Vec<u8> {
-        outbox.slices().concat()
+        outbox.slices().iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]

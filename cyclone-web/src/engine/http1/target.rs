@@ -56,10 +56,10 @@ fn check_origin(target: &[u8]) -> Result<Form, Refusal> {
 
 /// The bytes of a path, those that RFC 3986 has percent-encoded but clients send as they are included: `{`, `}`,
 /// `"`, `|` and UTF-8. `httparse` has seen to it that a target is UTF-8.
-const PATH: [bool; 256] = table(b"!\"$%&'()*+,-./:;=@[\\]^_`{|}~");
+const PATH: [bool; 256] = table(b"!\"$%&'()*+,-./:;=@[\\]^_{|}~");
 
 /// The bytes of a query.
-const QUERY: [bool; 256] = table(b"!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
+const QUERY: [bool; 256] = table(b"!$%&'()*+,-./:;=?@[\\]^_`{|}~");
 
 const fn table(others: &[u8]) -> [bool; 256] {
     let mut known = [false; 256];
