@@ -70,6 +70,16 @@ impl Connection {
         &self.transport
     }
 
+    /// Ready when a read may give bytes, or the end. It needs no buffer, and so spares connections that wait.
+    ///
+    /// It may be ready when nothing has come, and is always for streams that are no sockets: read then.
+    ///
+    /// # Errors
+    /// When the runtime shuts down.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_read_ready(cx)
+    }
+
     /// Takes the connection apart.
     #[must_use]
     pub fn into_parts(self) -> (Transport, Peer, Session) {

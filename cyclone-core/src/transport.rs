@@ -43,6 +43,15 @@ impl Transport {
         }
     }
 
+    /// Ready when a read may give something; for other streams than sockets always.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.kind {
+            Kind::Tcp(stream) => stream.poll_read_ready(cx),
+            Kind::Unix(stream) => stream.poll_read_ready(cx),
+            Kind::Other(_) => Poll::Ready(Ok(())),
+        }
+    }
+
     /// The Unix domain socket, when this is one.
     #[must_use]
     pub fn as_unix(&self) -> Option<&UnixStream> {

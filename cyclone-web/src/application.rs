@@ -291,7 +291,7 @@ impl Application {
             parameters,
             Arc::clone(connection),
             Arc::clone(shared),
-            Arc::clone(&handler),
+            handler.has_hooks().then(|| Arc::clone(&handler)),
         );
         if let Some(bytes) = limit {
             context.set_body_limit(bytes);

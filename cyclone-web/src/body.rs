@@ -63,7 +63,7 @@ enum Kind {
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// The largest whole body that an HTTP/1 connection takes in one piece, in bytes.
-const WHOLE_BYTES: usize = 256 * 1024;
+pub(crate) const WHOLE_BYTES: usize = 256 * 1024;
 
 impl Body {
     /// A body without a byte.

@@ -59,8 +59,10 @@ pub struct RequestContext {
     started: Instant,
     connection: Arc<ConnectionInfo>,
     app: Arc<Shared>,
-    /// Taken when the end of the request is told.
+    /// Who wants to be told of the end beside the log.
     handler: Option<Arc<dyn DynHandler>>,
+    /// The end of the request has been told.
+    is_told: bool,
 }
 
 impl RequestContext {
@@ -70,7 +72,7 @@ impl RequestContext {
         parameters: PathParameters,
         connection: Arc<ConnectionInfo>,
         app: Arc<Shared>,
-        handler: Arc<dyn DynHandler>,
+        handler: Option<Arc<dyn DynHandler>>,
     ) -> Box<Self> {
         // Allocated before it is put together, so that less of it is copied.
         let place = Box::new_uninit();
@@ -88,7 +90,8 @@ impl RequestContext {
             pipe: None,
             connection,
             app,
-            handler: Some(handler),
+            handler,
+            is_told: false,
         };
         Box::write(place, context)
     }
@@ -241,9 +244,9 @@ impl RequestContext {
     }
 
     fn tell(&mut self, ending: Ending, body_bytes: u64) {
-        let Some(handler) = self.handler.take() else {
+        if std::mem::replace(&mut self.is_told, true) {
             return;
-        };
+        }
         let status = match ending {
             Ending::Disconnected if !self.output.is_answered() => client_closed_request(),
             _ => self.output.status(),
@@ -255,7 +258,9 @@ impl RequestContext {
             started: self.started,
         };
         // They may run inside a drop during unwinding, where a second panic would end the process.
-        handler.on_end(self, &finish);
+        if let Some(handler) = self.handler.take() {
+            handler.on_end(self, &finish);
+        }
         guarded("log_request", || (self.app.log_request)(self, &finish));
     }
 }
@@ -273,7 +278,7 @@ impl Context for RequestContext {
 
 impl Drop for RequestContext {
     fn drop(&mut self) {
-        if self.handler.is_none() {
+        if self.is_told {
             return;
         }
         // Dropped with the handler's future: the client is gone, unless its connection had all it needs.

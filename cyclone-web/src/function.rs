@@ -7,7 +7,6 @@ use futures_util::FutureExt as _;
 
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::finish::Finish;
 use crate::handler::{DynHandler, conclude_plain};
 use crate::response::Response;
 use crate::stream::Running;
@@ -65,6 +64,4 @@ where
             }
         })
     }
-
-    fn on_end(&self, _cx: &RequestContext, _finish: &Finish) {}
 }

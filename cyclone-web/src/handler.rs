@@ -194,7 +194,15 @@ pub(crate) const SUPPORTED_METHODS: &[Method] = &[
 /// A handler with its type erased: what a route keeps.
 pub(crate) trait DynHandler: Send + Sync + 'static {
     fn run(self: Arc<Self>, cx: Box<RequestContext>) -> Running;
-    fn on_end(&self, cx: &RequestContext, finish: &Finish);
+
+    /// Whether it wants to know [how a request ended](Self::on_end).
+    fn has_hooks(&self) -> bool {
+        false
+    }
+
+    fn on_end(&self, cx: &RequestContext, finish: &Finish) {
+        let _ = (cx, finish);
+    }
 
     /// Whether it is a service of another library, which may want to take over the connection.
     fn is_foreign(&self) -> bool {
@@ -211,6 +219,10 @@ impl<H: RequestHandler> DynHandler for H {
                 failed => Box::pin(conclude(&*self, cx, failed.ok())).await,
             }
         })
+    }
+
+    fn has_hooks(&self) -> bool {
+        true
     }
 
     fn on_end(&self, cx: &RequestContext, finish: &Finish) {

@@ -3,6 +3,7 @@
 //! Most requests are answered from their method and their path alone. So the HTTP/1 engine hands a head over as
 //! the bytes that came, checked, and the types of the `http` crate are made of them when somebody asks.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use smol_str::SmolStr;
 
 /// The head of a request.
 pub(crate) struct Head {
@@ -18,31 +20,28 @@ pub(crate) struct Head {
     /// When all of it had come.
     arrived: Instant,
     raw: Raw,
+    typed: OnceLock<Box<Typed>>,
+    extensions: Extensions,
+}
+
+/// What somebody has asked for.
+#[derive(Default)]
+struct Typed {
     uri: OnceLock<Uri>,
     headers: OnceLock<HeaderMap>,
-    extensions: Extensions,
 }
 
 /// A head as it came, checked.
 #[derive(Default)]
-struct Raw {
-    bytes: Bytes,
-    /// Where the request target stands, and where its path ends.
-    target: Range<u32>,
-    path_end: u32,
-    /// Where the first header field begins.
-    fields: u32,
+pub(crate) struct Raw {
+    /// The target, if it is a path, with a query perhaps.
+    pub(crate) target: SmolStr,
+    /// The length of the path in it.
+    pub(crate) path: usize,
+    /// The header fields with the empty line behind them.
+    pub(crate) section: Section,
     /// How many there are.
-    count: u32,
-}
-
-/// What a parser knows of a head: places in its bytes.
-pub(crate) struct Places {
-    pub(crate) target: Range<usize>,
-    /// Where the path ends; nothing for a target that is no path.
-    pub(crate) path_end: Option<usize>,
     pub(crate) fields: usize,
-    pub(crate) count: usize,
 }
 
 impl Head {
@@ -51,8 +50,7 @@ impl Head {
     pub(crate) fn raw(
         method: Method,
         version: Version,
-        bytes: Bytes,
-        places: &Places,
+        raw: Raw,
         uri: Option<Uri>,
         arrived: Instant,
     ) -> Self {
@@ -60,28 +58,28 @@ impl Head {
             method,
             version,
             arrived,
-            raw: Raw {
-                target: narrow(places.target.start)..narrow(places.target.end),
-                path_end: places.path_end.map_or(0, narrow),
-                fields: narrow(places.fields),
-                count: narrow(places.count),
-                bytes,
-            },
-            uri: uri.map_or_else(OnceLock::new, OnceLock::from),
-            headers: OnceLock::new(),
+            raw,
+            typed: uri.map_or_else(OnceLock::new, |uri| {
+                OnceLock::from(Box::new(Typed {
+                    uri: OnceLock::from(uri),
+                    headers: OnceLock::new(),
+                }))
+            }),
             extensions: Extensions::new(),
         }
     }
 
     /// A head that another library has read.
-    pub(crate) fn typed(parts: Parts, arrived: Instant) -> Self {
+    pub(crate) fn from_parts(parts: Parts, arrived: Instant) -> Self {
         Self {
             method: parts.method,
             version: parts.version,
             arrived,
             raw: Raw::default(),
-            uri: OnceLock::from(parts.uri),
-            headers: OnceLock::from(parts.headers),
+            typed: OnceLock::from(Box::new(Typed {
+                uri: OnceLock::from(parts.uri),
+                headers: OnceLock::from(parts.headers),
+            })),
             extensions: parts.extensions,
         }
     }
@@ -99,16 +97,15 @@ impl Head {
     }
 
     pub(crate) fn uri(&self) -> &Uri {
-        self.uri.get_or_init(|| {
-            let Raw { bytes, target, .. } = &self.raw;
-            let target = bytes.slice(target.start as usize..target.end as usize);
-            Uri::from_maybe_shared(target).unwrap_or_default()
+        self.typed().uri.get_or_init(|| {
+            let uri = Uri::try_from(self.raw.target.as_str());
+            uri.unwrap_or_default()
         })
     }
 
     /// The path of the target.
     pub(crate) fn path(&self) -> &str {
-        match self.raw_text(self.raw.target.start, self.raw.path_end) {
+        match self.raw.target.get(..self.raw.path) {
             Some(path) if !path.is_empty() => path,
             _ => self.uri().path(),
         }
@@ -116,23 +113,20 @@ impl Head {
 
     /// The query of the target.
     pub(crate) fn query(&self) -> Option<&str> {
-        if self.raw.path_end == 0 {
+        if self.raw.path == 0 {
             return self.uri().query();
         }
-        if self.raw.path_end == self.raw.target.end {
-            return None;
-        }
-        self.raw_text(self.raw.path_end + 1, self.raw.target.end)
-    }
-
-    fn raw_text(&self, start: u32, end: u32) -> Option<&str> {
-        let bytes = self.raw.bytes.get(start as usize..end as usize)?;
-        std::str::from_utf8(bytes).ok()
+        self.raw.target.get(self.raw.path + 1..)
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
-        self.headers
+        self.typed()
+            .headers
             .get_or_init(|| self.raw.headers().unwrap_or_default())
+    }
+
+    fn typed(&self) -> &Typed {
+        self.typed.get_or_init(Box::default)
     }
 
     pub(crate) fn extensions(&self) -> &Extensions {
@@ -147,11 +141,12 @@ impl Head {
     pub(crate) fn into_request<B>(mut self, body: B) -> Request<B> {
         self.uri();
         self.headers();
+        let mut typed = self.typed.take().unwrap_or_default();
         let mut request = Request::new(body);
         *request.method_mut() = self.method;
         *request.version_mut() = self.version;
-        *request.uri_mut() = self.uri.take().unwrap_or_default();
-        *request.headers_mut() = self.headers.take().unwrap_or_default();
+        *request.uri_mut() = typed.uri.take().unwrap_or_default();
+        *request.headers_mut() = typed.headers.take().unwrap_or_default();
         *request.extensions_mut() = self.extensions;
         request
     }
@@ -160,16 +155,46 @@ impl Head {
 impl Raw {
     #[cold]
     fn headers(&self) -> Option<HeaderMap> {
-        let section = self.bytes.slice(self.fields as usize..);
-        let count = self.count as usize;
-        let mut headers = HeaderMap::with_capacity(count);
-        each_field(&section, count, |name, value| {
+        let mut headers = HeaderMap::with_capacity(self.fields);
+        // All values share one piece of memory.
+        let section = Bytes::copy_from_slice(&self.section.0);
+        each_field(&section, self.fields, |name, value| {
             let name = HeaderName::from_bytes(name).ok()?;
             let value = HeaderValue::from_maybe_shared(section.slice(value)).ok()?;
             headers.try_append(name, value).ok()?;
             Some(())
         })?;
         Some(headers)
+    }
+}
+
+/// Bytes in memory that the thread uses again.
+#[derive(Default)]
+pub(crate) struct Section(Vec<u8>);
+
+/// The most bytes of memory that are kept for use again.
+const KEPT_BYTES: usize = 4 * 1024;
+
+thread_local! {
+    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Section {
+    pub(crate) fn copy(bytes: &[u8]) -> Self {
+        let mut section = KEPT.try_with(Cell::take).unwrap_or_default();
+        section.extend_from_slice(bytes);
+        Self(section)
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        let mut section = std::mem::take(&mut self.0);
+        if section.capacity() > 0 && section.capacity() <= KEPT_BYTES {
+            section.clear();
+            // When the thread is about to end, so does the memory.
+            let _ = KEPT.try_with(|kept| kept.set(section));
+        }
     }
 }
 
@@ -205,9 +230,4 @@ fn each_field(
         field(parsed.name.as_bytes(), place)?;
     }
     Some(())
-}
-
-/// Places in a head are far below 4 GiB: heads are limited.
-fn narrow(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -13,7 +13,6 @@ use tower_service::Service;
 use crate::body::{Body, BoxError};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::finish::Finish;
 use crate::handler::{DynHandler, conclude_plain};
 use crate::stream::Running;
 
@@ -106,8 +105,6 @@ impl DynHandler for Mount {
             conclude_plain(cx, answered).await
         })
     }
-
-    fn on_end(&self, _cx: &RequestContext, _finish: &Finish) {}
 
     fn is_foreign(&self) -> bool {
         true

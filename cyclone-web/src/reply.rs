@@ -1,47 +1,30 @@
 //! What a service gives the connection.
 
-use http::{HeaderValue, Response, header};
+use http::Response;
 
 use crate::body::Body;
+use crate::context::RequestContext;
 
-/// A response on its way to the connection.
-///
-/// The type of the usual response stands beside its headers: so the map of these stays empty, and needs no
-/// memory.
-pub(crate) struct Reply {
-    response: Response<Body>,
-    media: Option<HeaderValue>,
+/// A response on its way to the connection. It is small, because it is passed on several times.
+pub(crate) enum Reply {
+    /// What a handler wrote to its context. Its head and body are sent from where they are.
+    Written(Box<RequestContext>),
+    /// A response of any other origin.
+    Response(Box<Response<Body>>),
 }
 
 impl Reply {
-    /// A response that has no `content-type` among its headers, and the one that it gets.
-    pub(crate) fn with_media(response: Response<Body>, media: Option<HeaderValue>) -> Self {
-        Self { response, media }
-    }
-
-    /// The response, and the `content-type` that belongs to it.
-    pub(crate) fn into_parts(self) -> (Response<Body>, Option<HeaderValue>) {
-        (self.response, self.media)
-    }
-
-    /// The response with everything in its place.
+    /// The reply as a response.
     pub(crate) fn into_response(self) -> Response<Body> {
-        let Self {
-            mut response,
-            media,
-        } = self;
-        if let Some(media) = media {
-            response.headers_mut().insert(header::CONTENT_TYPE, media);
+        match self {
+            Self::Written(context) => context.into_response(),
+            Self::Response(response) => *response,
         }
-        response
     }
 }
 
 impl From<Response<Body>> for Reply {
     fn from(response: Response<Body>) -> Self {
-        Self {
-            response,
-            media: None,
-        }
+        Self::Response(Box::new(response))
     }
 }

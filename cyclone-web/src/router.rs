@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use http::Method;
+use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 use crate::handler::DynHandler;
@@ -28,6 +29,8 @@ const MAX_PARAMETERS: usize = 25;
 #[derive(Clone, Default)]
 pub(crate) struct Routes {
     tree: matchit::Router<usize>,
+    /// The patterns without parameters, which are found without the tree.
+    literal: HashMap<Box<str>, usize, FxBuildHasher>,
     routes: Vec<Route>,
     by_pattern: HashMap<String, usize>,
 }
@@ -87,6 +90,9 @@ impl Routes {
         self.tree
             .insert(pattern, at)
             .map_err(|conflict| conflict.to_string())?;
+        if names.is_empty() && !pattern.contains(['{', '}']) {
+            self.literal.insert(pattern.into(), at);
+        }
         self.routes.push(Route {
             parameter_names: names.into_iter().map(Box::from).collect(),
             body_limit: None,
@@ -98,6 +104,12 @@ impl Routes {
     }
 
     pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        if let Some(route) = self.literal.get(path).and_then(|at| self.routes.get(*at)) {
+            return match route.handler(method) {
+                Some(handler) => Found::Handler(handler, route, PathParameters::default()),
+                None => Found::OtherMethods(route),
+            };
+        }
         let Ok(matched) = self.tree.at(path) else {
             return Found::Nothing;
         };

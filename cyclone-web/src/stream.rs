@@ -170,7 +170,7 @@ impl Future for Exchange {
         let flushed = FLUSHED.replace(outer);
         if let Poll::Ready(Outcome::Written(context)) = polled {
             self.running = None;
-            return Poll::Ready(context.into_reply());
+            return Poll::Ready(Reply::Written(context));
         }
         self.respond(polled, flushed)
     }
@@ -188,7 +188,7 @@ impl Exchange {
             Poll::Pending if flushed.is_none() => return Poll::Pending,
             Poll::Ready(Outcome::Response(response)) => {
                 self.running = None;
-                return Poll::Ready((*response).into());
+                return Poll::Ready(Reply::Response(response));
             }
             Poll::Pending => self.running.take().map_or(Source::Done, Source::Running),
             Poll::Ready(outcome) => Source::ended(outcome),

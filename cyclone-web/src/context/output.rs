@@ -1,5 +1,7 @@
 //! Writing the response: status, headers, cookies, body.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +26,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Default)]
 pub(super) struct Output {
     status: StatusCode,
-    headers: HeaderMap,
+    /// Most responses have none but their type.
+    headers: Option<Box<HeaderMap>>,
     /// The type of what was written, unless the headers have one.
     media: Option<HeaderValue>,
     cookies: Vec<SetCookie>,
@@ -111,12 +114,12 @@ impl RequestContext {
     /// The headers of the response so far.
     #[must_use]
     pub fn response_headers(&self) -> &HeaderMap {
-        &self.output.headers
+        or_empty(&self.output.headers)
     }
 
     /// The headers of the response, to change.
     pub fn response_headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.output.headers
+        self.output.headers.get_or_insert_default()
     }
 
     /// Sets a header of the response in the place of any of that name.
@@ -132,7 +135,7 @@ impl RequestContext {
         V::Error: Into<http::Error>,
     {
         let (name, value) = header_pair(name, value)?;
-        self.output.headers.insert(name, value);
+        self.response_headers_mut().insert(name, value);
         Ok(())
     }
 
@@ -148,13 +151,15 @@ impl RequestContext {
         V::Error: Into<http::Error>,
     {
         let (name, value) = header_pair(name, value)?;
-        self.output.headers.append(name, value);
+        self.response_headers_mut().append(name, value);
         Ok(())
     }
 
     /// Takes every header of that name off the response.
     pub fn clear_header(&mut self, name: impl header::AsHeaderName) {
-        self.output.headers.remove(name);
+        if let Some(headers) = &mut self.output.headers {
+            headers.remove(name);
+        }
     }
 
     /// Sets a cookie with the response, in the place of one of the same name, path and domain.
@@ -259,6 +264,16 @@ impl RequestContext {
         self.write(body);
         self.finish()
     }
+}
+
+/// Headers that may not be there.
+fn or_empty(headers: &Option<Box<HeaderMap>>) -> &HeaderMap {
+    static EMPTY: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+    headers.as_deref().unwrap_or_else(|| &EMPTY)
+}
+
+fn take(headers: &mut Option<Box<HeaderMap>>) -> HeaderMap {
+    headers.take().map_or_else(HeaderMap::new, |headers| *headers)
 }
 
 fn header_pair<N, V>(name: N, value: V) -> Result<(HeaderName, HeaderValue)>

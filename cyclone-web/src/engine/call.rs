@@ -84,7 +84,7 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
                 let body = self.body(incoming, framing, limits);
                 State::Running {
                     future: self.service.call(
-                        Head::typed(head, Instant::now().into_std()),
+                        Head::from_parts(head, Instant::now().into_std()),
                         body,
                         &self.connection,
                     ),

@@ -3,15 +3,13 @@
 //! One future per connection does everything: it reads when the socket is ready, polls the handler and the body of
 //! its response, and writes. It reads once per wake-up unless there is more, and writes all that is ready at once.
 
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use cyclone_core::Connection;
 use http_body::Body as _;
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
 
 use super::watch::Watch;
@@ -24,6 +22,7 @@ mod clock;
 mod date;
 mod encode;
 mod inbox;
+mod io;
 mod machine;
 mod outbox;
 mod parse;
@@ -32,22 +31,14 @@ mod receiving;
 mod target;
 mod upload;
 
-use machine::{Answered, Machine, Next};
+use io::Moved;
+use machine::{Machine, Next};
 
 pub(crate) use machine::Ending;
 pub(crate) use upload::Download;
 
 /// Requests that are served before other connections have their turn.
 const REQUESTS_PER_TURN: u32 = 64;
-
-/// The most bytes that are read ahead of a request in progress.
-const AHEAD_BYTES: usize = 32 * 1024;
-
-/// Bytes of a body from which on it is read to where it stays.
-const DIRECT_BYTES: u64 = 16 * 1024;
-
-/// The most bytes of a body that are read at once.
-const PIECE_BYTES: u64 = 128 * 1024;
 
 /// Why the driver stops.
 pub(crate) enum Stop {
@@ -58,7 +49,7 @@ pub(crate) enum Stop {
     /// The connection has to be closed, or given away.
     End(Ending),
     /// The connection is dead, or has to be.
-    Dead(io::Error),
+    Dead(std::io::Error),
 }
 
 /// Serves the requests of one connection.
@@ -72,6 +63,8 @@ pub(crate) struct Driver<S: HttpService> {
     is_fresh: bool,
     /// Bytes were written that the transport may keep.
     is_unflushed: bool,
+    /// The last read took all there was.
+    is_drained: bool,
     /// Where a large body is read to.
     pieces: BytesMut,
 }
@@ -83,14 +76,6 @@ enum Exchange<F> {
     Running(F),
     /// The body of the response is on its way.
     Sending(Box<Body>),
-}
-
-/// What came of an attempt to read or write.
-enum Moved {
-    /// Bytes.
-    Some,
-    /// None: nothing was wanted, or nothing is possible.
-    None,
 }
 
 impl<S: HttpService> Driver<S> {
@@ -110,6 +95,7 @@ impl<S: HttpService> Driver<S> {
             exchange: Exchange::None,
             is_fresh: false,
             is_unflushed: false,
+            is_drained: false,
             pieces: BytesMut::new(),
         }
     }
@@ -128,7 +114,8 @@ impl<S: HttpService> Driver<S> {
     pub(crate) fn poll(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
         watch.poll(cx);
         if watch.is_cut() {
-            return Poll::Ready(Stop::Dead(io::ErrorKind::ConnectionAborted.into()));
+            let error = std::io::ErrorKind::ConnectionAborted;
+            return Poll::Ready(Stop::Dead(error.into()));
         }
         if watch.is_draining() {
             self.machine.close_soon();
@@ -139,8 +126,8 @@ impl<S: HttpService> Driver<S> {
         }
         self.machine.inbox.rest();
         let limits = self.info.limits();
-        let tick = self.machine.tick(watch.is_elapsed(), limits, || {
-            now.unwrap_or_else(|| Instant::now().into_std())
+        let tick = self.machine.tick(watch.is_elapsed(), now, limits, || {
+            Instant::now().into_std()
         });
         let Some((at, due, now)) = tick else {
             return Poll::Pending;
@@ -160,7 +147,15 @@ impl<S: HttpService> Driver<S> {
     /// Does all that is possible now.
     fn work(&mut self, cx: &mut Context<'_>, now: &mut Option<std::time::Instant>) -> Option<Stop> {
         self.is_fresh = true;
+        self.is_drained = false;
         let mut served = 0;
+        if self.machine.is_quiet() {
+            match self.read(cx) {
+                Poll::Ready(Ok(Moved::Some)) => {}
+                Poll::Ready(Ok(Moved::None)) | Poll::Pending => return None,
+                Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
+            }
+        }
         loop {
             let has_more = match self.advance(cx, now, &mut served) {
                 Ok(true) if served <= REQUESTS_PER_TURN => continue,
@@ -211,14 +206,13 @@ impl<S: HttpService> Driver<S> {
             return Ok(false);
         }
         match &mut self.exchange {
-            Exchange::None => self.next(now, served, cx),
+            Exchange::None => self.next(cx, now, served),
             Exchange::Running(future) => {
                 if std::mem::take(&mut self.is_fresh)
                     && let Poll::Ready(reply) = Pin::new(future).poll(cx)
                 {
-                    while self.machine.pump(self.info.limits(), cx) {}
                     self.exchange = Exchange::None;
-                    self.respond(reply, now);
+                    self.respond(reply, cx, now);
                     return Ok(true);
                 }
                 Ok(self.pump(cx))
@@ -230,39 +224,52 @@ impl<S: HttpService> Driver<S> {
     /// Begins the next request if one has come.
     fn next(
         &mut self,
+        cx: &mut Context<'_>,
         now: &mut Option<std::time::Instant>,
         served: &mut u32,
-        cx: &Context<'_>,
     ) -> Result<bool, Stop> {
         let limits = self.info.limits();
-        if self.machine.pump(limits, cx) {
-            return Ok(true);
+        if !self.machine.is_ready_for_next() {
+            if self.machine.pump(limits, cx) {
+                return Ok(true);
+            }
+            self.machine.settle();
+            return Ok(false);
         }
-        self.machine.settle();
-        if !self.machine.is_ready_for_next()
-            || self.machine.outbox.is_full()
-            || self.machine.inbox.is_empty()
-        {
-            return Ok(self.machine.is_ending());
+        if self.machine.inbox.is_empty() {
+            self.machine.settle();
+            return Ok(false);
+        }
+        if self.machine.outbox.is_full() {
+            return Ok(false);
         }
         let arrived = *now.get_or_insert_with(|| Instant::now().into_std());
-        match self.machine.next_request(limits, arrived) {
+        let (request, used) = match self.machine.next_request(limits, arrived) {
+            Next::Request(request, used) => (request, used),
             Next::Nothing => {
                 self.machine.settle_input();
-                Ok(self.machine.is_ending())
+                return Ok(false);
             }
-            Next::Http2 => Err(Stop::Http2),
-            Next::Request(request, used) => {
-                if request.upgrade && self.service.wants_hyper(&request.head) {
-                    return Err(Stop::Hyper);
-                }
-                *served += 1;
-                let (head, body) = self.machine.begin(request, used, &self.info);
-                self.exchange = Exchange::Running(self.service.call(head, body, &self.info));
-                self.is_fresh = true;
-                Ok(true)
+            Next::Http2 => return Err(Stop::Http2),
+        };
+        if request.upgrade && self.service.wants_hyper(&request.head) {
+            return Err(Stop::Hyper);
+        }
+        *served += 1;
+        let (head, body) = self.machine.begin(request, used, &self.info);
+        let mut future = self.service.call(head, body, &self.info);
+        // Most handlers answer at once: they are never stored.
+        match Pin::new(&mut future).poll(cx) {
+            Poll::Ready(reply) => {
+                drop(future);
+                self.respond(reply, cx, now);
+            }
+            Poll::Pending => {
+                self.exchange = Exchange::Running(future);
+                self.is_fresh = false;
             }
         }
+        Ok(true)
     }
 
     /// Moves the body of the request on.
@@ -274,11 +281,20 @@ impl<S: HttpService> Driver<S> {
         false
     }
 
-    fn respond(&mut self, reply: Reply, now: &mut Option<std::time::Instant>) {
+    fn respond(
+        &mut self,
+        reply: Reply,
+        cx: &Context<'_>,
+        now: &mut Option<std::time::Instant>,
+    ) {
+        // What becomes of a body that nobody wants any more decides about the connection.
+        while self.machine.pump(self.info.limits(), cx) {}
         let now = *now.get_or_insert_with(|| Instant::now().into_std());
-        let (response, media) = reply.into_parts();
-        let (head, body) = response.into_parts();
-        if let Answered::Body(body) = self.machine.respond(&head, media.as_ref(), body, now) {
+        let body = match reply {
+            Reply::Written(context) => self.machine.respond_written(context, now),
+            Reply::Response(response) => self.machine.respond(*response, now),
+        };
+        if let Some(body) = body {
             self.exchange = Exchange::Sending(Box::new(body));
             self.is_fresh = true;
         }
@@ -316,110 +332,8 @@ impl<S: HttpService> Driver<S> {
         self.exchange = Exchange::None;
         match over {
             Ok(trailers) => self.machine.finish(trailers.as_ref()),
-            Err(error) => self.machine.abort(io::Error::other(error)),
+            Err(error) => self.machine.abort(std::io::Error::other(error)),
         }
         true
-    }
-
-    /// Writes what waits.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
-        let machine = &mut self.machine;
-        if machine.outbox.is_empty() && !self.is_unflushed {
-            return Poll::Ready(Ok(Moved::None));
-        }
-        self.is_unflushed = true;
-        while !machine.outbox.is_empty() {
-            let connection = Pin::new(&mut self.connection);
-            let polled = match machine.outbox.single() {
-                Some(bytes) => connection.poll_write(cx, bytes),
-                None => connection.poll_write_vectored(cx, &machine.outbox.slices()),
-            };
-            match polled {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => machine.wrote(count),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    machine.blocked = true;
-                    return Poll::Pending;
-                }
-            }
-        }
-        ready!(Pin::new(&mut self.connection).poll_flush(cx))?;
-        self.is_unflushed = false;
-        Poll::Ready(Ok(Moved::Some))
-    }
-
-    /// Reads what has come, if it is wanted.
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
-        if self.machine.is_at_end() {
-            return Poll::Ready(Ok(Moved::None));
-        }
-        if self.machine.wants_data() >= DIRECT_BYTES {
-            return self.read_data(cx);
-        }
-        let held = self.machine.inbox.len();
-        let limits = self.info.limits();
-        let most = if matches!(self.exchange, Exchange::None) && !self.machine.wants_body() {
-            // A head that is too long has been refused before.
-            limits.header_section.max(AHEAD_BYTES)
-        } else if self.machine.wants_body() {
-            usize::MAX
-        } else {
-            AHEAD_BYTES
-        };
-        if held >= most {
-            return Poll::Ready(Ok(Moved::None));
-        }
-        let wanted = if held < pool::INPUT_BYTES {
-            0
-        } else {
-            most.min(2 * held)
-        };
-        let mut buffer = ReadBuf::new(self.machine.inbox.room(wanted));
-        match Pin::new(&mut self.connection).poll_read(cx, &mut buffer) {
-            Poll::Ready(Ok(())) => {
-                let count = buffer.filled().len();
-                self.came(count);
-                Poll::Ready(Ok(Moved::Some))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn came(&mut self, count: usize) {
-        if count == 0 {
-            self.machine.put_end();
-        } else {
-            self.machine.inbox.came(count);
-        }
-    }
-
-    /// Reads data of a body to where it stays.
-    #[inline(never)]
-    fn read_data(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
-        let most = self.machine.wants_data().min(PIECE_BYTES);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        self.pieces.reserve(most);
-        let read = self.connection.read_buf(&mut self.pieces);
-        let polled = pin!(read).poll(cx);
-        match polled {
-            Poll::Ready(Ok(0)) => {
-                self.machine.put_end();
-                Poll::Ready(Ok(Moved::Some))
-            }
-            Poll::Ready(Ok(_)) => {
-                let mut data = self.pieces.split();
-                if data.len() > most {
-                    let behind = data.split_off(most);
-                    self.machine.put(&behind);
-                }
-                self.machine.put_data(data.freeze(), self.info.limits(), cx);
-                self.is_fresh = true;
-                Poll::Ready(Ok(Moved::Some))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
     }
 }

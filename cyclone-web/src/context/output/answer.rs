@@ -4,17 +4,16 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
 
-use super::{HTML, Phase, RequestContext, Written};
+use super::{HTML, Output, Phase, RequestContext, Written, or_empty, take};
 use crate::body::Body;
 use crate::error::Error;
-use crate::reply::Reply;
 use crate::response::{Kind, Response};
 use crate::stream::Outcome;
 
 impl RequestContext {
     /// Forgets everything that was written but the default headers to come, for an error response.
     pub(crate) fn start_error(&mut self, status: StatusCode) {
-        self.output.headers.clear();
+        self.output.headers = None;
         self.output.media = None;
         self.output.cookies.clear();
         self.clear_written();
@@ -23,11 +22,15 @@ impl RequestContext {
 
     /// Sets the headers of an error in the place of any of their names.
     pub(crate) fn add_error_headers(&mut self, error: &Error) {
+        if error.headers().is_empty() {
+            return;
+        }
+        let headers = self.response_headers_mut();
         for name in error.headers().keys() {
-            self.output.headers.remove(name);
+            headers.remove(name);
         }
         for (name, value) in error.headers() {
-            self.output.headers.append(name, value.clone());
+            headers.append(name, value.clone());
         }
     }
 
@@ -47,16 +50,20 @@ impl RequestContext {
 
     /// Marks the head as sent and gives it away.
     pub(in crate::context) fn take_head(&mut self, flushing: bool) -> (StatusCode, HeaderMap) {
-        self.output.phase = if flushing {
+        self.close_head(if flushing {
             Phase::Flushed
         } else {
             Phase::Answered
-        };
-        let mut headers = std::mem::take(&mut self.output.headers);
+        });
+        (self.output.status, take(&mut self.output.headers))
+    }
+
+    /// Marks the head as sent, and completes its headers.
+    fn close_head(&mut self, phase: Phase) {
+        self.output.phase = phase;
         if self.output.close || !self.output.cookies.is_empty() {
-            self.add_common_headers(&mut headers);
+            self.add_common_headers();
         }
-        (self.output.status, headers)
     }
 
     pub(in crate::context) fn take_media(&mut self) -> Option<HeaderValue> {
@@ -68,14 +75,17 @@ impl RequestContext {
     }
 
     #[cold]
-    fn add_common_headers(&mut self, headers: &mut HeaderMap) {
-        for cookie in self.output.cookies.drain(..) {
+    fn add_common_headers(&mut self) {
+        let close = self.output.close && self.head.version() < Version::HTTP_2;
+        let cookies = std::mem::take(&mut self.output.cookies);
+        let headers = self.response_headers_mut();
+        for cookie in cookies {
             // Checked when it was set.
             if let Ok(value) = cookie.header_value() {
                 headers.append(header::SET_COOKIE, value);
             }
         }
-        if self.output.close && self.head.version() < Version::HTTP_2 {
+        if close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
@@ -89,35 +99,62 @@ impl RequestContext {
         }
     }
 
-    /// The response of what was written; the usual case, and free of detours for that.
-    pub(crate) fn into_reply(mut self: Box<Self>) -> Reply {
+    /// Closes the response of what was written, and takes its body: the usual case. The
+    /// [head](Self::written_head) is what it has to be then.
+    pub(crate) fn take_written_body(&mut self) -> Bytes {
         let body = self.output.written.take();
-        let mut media = self.output.media.take();
-        let (status, mut headers) = self.take_head(false);
+        self.close_head(Phase::Answered);
+        let status = self.output.status;
         let bodiless = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let body = if bodiless {
-            headers.remove(header::CONTENT_TYPE);
-            headers.remove(header::CONTENT_LENGTH);
-            media = None;
-            Bytes::new()
-        } else {
-            let declares = body.is_empty() && self.is_head_request();
-            if !declares && !headers.is_empty() {
-                // The length is known, and hyper would trust a wrong one.
+        if bodiless {
+            self.output.media = None;
+            if let Some(headers) = &mut self.output.headers {
+                headers.remove(header::CONTENT_TYPE);
                 headers.remove(header::CONTENT_LENGTH);
             }
-            if !headers.is_empty() && headers.contains_key(header::CONTENT_TYPE) {
-                media = None;
-            } else if media.is_none() && !body.is_empty() {
-                media = Some(HTML);
+            return Bytes::new();
+        }
+        let declares = body.is_empty() && self.is_head_request();
+        let mut typed = false;
+        if let Some(headers) = &mut self.output.headers {
+            if !declares {
+                // The length is known.
+                headers.remove(header::CONTENT_LENGTH);
             }
-            body
-        };
+            typed = headers.contains_key(header::CONTENT_TYPE);
+        }
+        if typed {
+            self.output.media = None;
+        } else if self.output.media.is_none() && !body.is_empty() {
+            self.output.media = Some(HTML);
+        }
+        body
+    }
+
+    /// The head of the response of what was written; the `content-type` stands beside the headers.
+    pub(crate) fn written_head(&self) -> (StatusCode, &HeaderMap, Option<&HeaderValue>) {
+        let Output {
+            status,
+            headers,
+            media,
+            ..
+        } = &self.output;
+        (*status, or_empty(headers), media.as_ref())
+    }
+
+    /// The response of what was written, for servers of other libraries.
+    pub(crate) fn into_response(mut self: Box<Self>) -> http::Response<Body> {
+        let body = self.take_written_body();
+        let mut headers = take(&mut self.output.headers);
+        if let Some(media) = self.output.media.take() {
+            headers.insert(header::CONTENT_TYPE, media);
+        }
+        let status = self.output.status;
         let mut response = http::Response::new(Body::from(body).with_guard(self));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        Reply::with_media(response, media)
+        response
     }
 
     #[cold]

@@ -95,6 +95,24 @@ impl Clock {
         self.seen != *facts
     }
 
+    /// Takes note of requests that were served between two looks, the last at `now`, and left the connection as
+    /// idle as before. Whether that was all there is to note: then nothing is due earlier than before.
+    pub(crate) fn note_served(&mut self, facts: &Facts, now: Instant) -> bool {
+        let before = Facts {
+            requests: self.seen.requests,
+            written: self.seen.written,
+            ..*facts
+        };
+        if facts.situation != Situation::Idle || self.seen != before {
+            return false;
+        }
+        self.seen = *facts;
+        self.since = now;
+        self.wrote = now;
+        self.body_waited = Duration::ZERO;
+        true
+    }
+
     /// Takes note of what has happened by `now`.
     pub(crate) fn note(&mut self, facts: Facts, now: Instant) {
         let seen = std::mem::replace(&mut self.seen, facts);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::http_date;
 
-/// The line as it is sent, its end included.
-const LINE_BYTES: usize = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n".len();
+/// The line as it is sent, with the end of the line before it and of the head.
+const LINE_BYTES: usize = "\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n".len();
 
 struct Rendered {
     line: [u8; LINE_BYTES],
@@ -19,8 +19,9 @@ thread_local! {
     };
 }
 
-/// Appends the `date` field. `now` saves a look at the clock.
-pub(crate) fn append(out: &mut Vec<u8>, now: Instant) {
+/// Appends the `date` field as the last one: the end of the line before it, and that of the head. `now` saves a look
+/// at the clock.
+pub(crate) fn append_last(out: &mut Vec<u8>, now: Instant) {
     RENDERED.with_borrow_mut(|rendered| {
         if rendered.until.is_none_or(|until| now >= until) {
             rendered.render(now);
@@ -33,7 +34,7 @@ impl Rendered {
     #[cold]
     fn render(&mut self, now: Instant) {
         let time = SystemTime::now();
-        let line = format!("date: {}\r\n", http_date::format_clamped(time));
+        let line = format!("\r\ndate: {}\r\n\r\n", http_date::format_clamped(time));
         if line.len() == LINE_BYTES {
             self.line.copy_from_slice(line.as_bytes());
         }
@@ -55,18 +56,18 @@ mod tests {
     fn the_date_is_that_of_the_clock_and_rendered_anew_when_its_second_is_over() {
         let mut line = Vec::new();
         let now = Instant::now();
-        super::append(&mut line, now);
+        super::append_last(&mut line, now);
         let text = String::from_utf8(line.clone()).unwrap();
-        let value = text.strip_prefix("date: ").unwrap().strip_suffix("\r\n").unwrap();
+        let value = text.strip_prefix("\r\ndate: ").unwrap().strip_suffix("\r\n\r\n").unwrap();
         let value = HeaderValue::try_from(value).unwrap();
         let date = crate::http_date::parse(&value).unwrap();
         assert!(SystemTime::now().duration_since(date).unwrap() < Duration::from_secs(60));
 
         let until = super::RENDERED.with_borrow(|rendered| rendered.until).unwrap();
         assert!(until > now && until <= now + Duration::from_secs(1));
-        super::append(&mut line, now);
+        super::append_last(&mut line, now);
         assert_eq!(super::RENDERED.with_borrow(|rendered| rendered.until), Some(until));
-        super::append(&mut line, until);
+        super::append_last(&mut line, until);
         assert_ne!(super::RENDERED.with_borrow(|rendered| rendered.until), Some(until));
     }
 }

@@ -49,11 +49,15 @@ pub(crate) fn head(
     shape: Shape,
     now: Instant,
 ) {
-    status_line(out, status, shape.version);
-    if let Some(media) = media {
-        out.extend_from_slice(b"content-type: ");
-        out.extend_from_slice(media.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    // Whatever is usual is appended in few large pieces.
+    let is_plain = status == StatusCode::OK && shape.version == Version::HTTP_11;
+    match media {
+        Some(media) if is_plain => {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: ");
+            out.extend_from_slice(media.as_bytes());
+        }
+        None if is_plain => out.extend_from_slice(b"HTTP/1.1 200 OK"),
+        media => status_line(out, status, shape.version, media),
     }
     let mut dated = false;
     if !headers.is_empty() {
@@ -62,28 +66,30 @@ pub(crate) fn head(
     match shape.length {
         Length::None | Length::UntilClose => {}
         Length::Known(length) => {
-            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(b"\r\ncontent-length: ");
             decimal(out, length);
-            out.extend_from_slice(b"\r\n");
         }
-        Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Length::Chunked => out.extend_from_slice(b"\r\ntransfer-encoding: chunked"),
     }
     match shape.connection {
         Disposition::Implied | Disposition::Upgrade => {}
-        Disposition::Close => out.extend_from_slice(b"connection: close\r\n"),
-        Disposition::Keep => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        Disposition::Close => out.extend_from_slice(b"\r\nconnection: close"),
+        Disposition::Keep => out.extend_from_slice(b"\r\nconnection: keep-alive"),
     }
-    if !dated {
-        date::append(out, now);
+    if dated {
+        out.extend_from_slice(b"\r\n\r\n");
+    } else {
+        date::append_last(out, now);
     }
-    out.extend_from_slice(b"\r\n");
 }
 
-fn status_line(out: &mut Vec<u8>, status: StatusCode, version: Version) {
-    if status == StatusCode::OK && version == Version::HTTP_11 {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        return;
-    }
+/// Appends the status line and the type, without the end of the last line.
+fn status_line(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    version: Version,
+    media: Option<&HeaderValue>,
+) {
     out.extend_from_slice(match version {
         Version::HTTP_10 => b"HTTP/1.0 ",
         _ => b"HTTP/1.1 ",
@@ -92,10 +98,14 @@ fn status_line(out: &mut Vec<u8>, status: StatusCode, version: Version) {
     out.push(b' ');
     let reason = status.canonical_reason().unwrap_or_default();
     out.extend_from_slice(reason.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    if let Some(media) = media {
+        out.extend_from_slice(b"\r\ncontent-type: ");
+        out.extend_from_slice(media.as_bytes());
+    }
 }
 
-/// Appends the fields that are not the connection's business, and says whether there was a `date`.
+/// Appends the fields that are not the connection's business, each behind the end of a line, and says whether there
+/// was a `date`.
 fn fields(out: &mut Vec<u8>, headers: &HeaderMap, connection: Disposition) -> bool {
     let mut dated = false;
     for (name, value) in headers {
@@ -110,10 +120,10 @@ fn fields(out: &mut Vec<u8>, headers: &HeaderMap, connection: Disposition) -> bo
             header::DATE => dated = true,
             _ => {}
         }
+        out.extend_from_slice(b"\r\n");
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
     }
     dated
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use cyclone_core::upgrade::{self, UpgradeSender};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::clock::{Clock, Due, Facts, Situation};
 use super::encode::{self, Disposition, Length, Shape};
@@ -20,9 +20,11 @@ use super::outbox::Outbox;
 use super::parse::{self, Framing, Parsed, Request};
 use super::receiving::{Outcome, Phase, Receiving};
 use super::upload::Download;
-use crate::body::Body;
+use crate::body::{Body, WHOLE_BYTES};
+use crate::context::RequestContext;
 use crate::engine::framing::Refusal;
 use crate::engine::{ConnectionInfo, refusal};
+use crate::finish::Ending as Ended;
 use crate::head::Head;
 use crate::limits::Limits;
 
@@ -91,14 +93,6 @@ pub(crate) enum Next {
     Http2,
 }
 
-/// What to do with the body of a response.
-pub(crate) enum Answered {
-    /// Nothing: the response is complete.
-    Done,
-    /// To send it.
-    Body(Body),
-}
-
 impl Machine {
     /// The machine of a connection that was opened at `opened`.
     pub(crate) fn new(opened: Instant, old_at: Instant) -> Self {
@@ -164,6 +158,16 @@ impl Machine {
 
     pub(crate) fn take_ending(&mut self) -> Option<Ending> {
         self.ending.take()
+    }
+
+    /// Whether there is nothing to do before something comes.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_ready_for_next() && self.inbox.is_empty() && self.outbox.is_empty() && !self.eof
+    }
+
+    /// Whether there is a request body of which not all has been used.
+    pub(crate) fn has_body(&self) -> bool {
+        self.receiving.is_some()
     }
 
     /// Whether somebody waits for bytes of the request body.
@@ -368,51 +372,87 @@ impl Machine {
         self.end(linger);
     }
 
-    /// Begins the response to the current request.
-    pub(crate) fn respond(
+    /// Answers the current request with what a handler wrote.
+    /// A large body is given back, to be sent in pieces.
+    pub(crate) fn respond_written(
         &mut self,
-        head: &response::Parts,
-        media: Option<&HeaderValue>,
-        mut body: Body,
+        mut context: Box<RequestContext>,
         now: Instant,
-    ) -> Answered {
-        let Some(current) = &mut self.current else {
-            return Answered::Done;
-        };
-        let status = head.status;
-        if status.is_informational() {
-            return self.switch(head, now);
+    ) -> Option<Body> {
+        let body = context.take_written_body();
+        let (status, headers, media) = context.written_head();
+        let length = body.len();
+        let known = Some(length as u64);
+        let sends = self.begin_response(status, headers, media, known, now)?;
+        if !sends {
+            self.complete();
+            context.finished(Ended::Complete, 0);
+            return None;
         }
-        let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let whole = body.take_whole();
-        let (known, declared) = match &whole {
-            Some(whole) => (Some(whole.len() as u64), None),
-            None => (
-                http_body::Body::size_hint(&body).exact(),
-                declared_length(&head.headers),
-            ),
-        };
-        let length = if current.headless || bodiless {
+        if length > WHOLE_BYTES {
+            return Some(Body::from(body).with_guard(context));
+        }
+        self.outbox.push(body);
+        self.complete();
+        context.finished(Ended::Complete, length as u64);
+        None
+    }
+
+    /// Begins any other response, and gives its body back if it has to be sent.
+    pub(crate) fn respond(&mut self, response: Response<Body>, now: Instant) -> Option<Body> {
+        let (head, mut body) = response.into_parts();
+        let known = http_body::Body::size_hint(&body).exact();
+        let sends = self.begin_response(head.status, &head.headers, None, known, now)?;
+        if !sends {
             body.set_unsent();
-            length_of_unsent(status, known, &head.headers)
-        } else {
-            match known.or(declared) {
+            drop(body);
+            self.complete();
+            return None;
+        }
+        let Some(whole) = body.take_whole() else {
+            return Some(body);
+        };
+        self.outbox.push(whole);
+        self.complete();
+        body.tell_taken();
+        None
+    }
+
+    /// Writes the head of a response whose body has `known` bytes, and says whether the body is to be sent.
+    /// Nothing when the response is none.
+    fn begin_response(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        media: Option<&HeaderValue>,
+        known: Option<u64>,
+        now: Instant,
+    ) -> Option<bool> {
+        if status.is_informational() {
+            self.switch(status, headers, now);
+            return None;
+        }
+        let current = self.current.as_mut()?;
+        let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let sends = !current.headless && !bodiless;
+        let length = if sends {
+            match known.or_else(|| declared_length(headers)) {
                 Some(length) => Length::Known(length),
                 None if current.version == Version::HTTP_11 => Length::Chunked,
                 None => Length::UntilClose,
             }
+        } else {
+            length_of_unsent(status, known, headers)
         };
-        let abandoned = self
-            .receiving
-            .as_deref()
-            .is_some_and(|body| body.phase() == Phase::Abandoned);
+        let is_abandoned = |body: &Receiving| body.phase() == Phase::Abandoned;
         let close = !current.keep_alive
             || self.closing
-            || abandoned
+            || self.receiving.as_deref().is_some_and(is_abandoned)
             || (self.eof && self.inbox.is_empty())
             || length == Length::UntilClose
-            || (!head.headers.is_empty() && encode::asks_to_close(&head.headers));
+            || (!headers.is_empty() && encode::asks_to_close(headers));
         current.keep_alive = !close;
+        current.length = length;
         let shape = Shape {
             version: current.version,
             length,
@@ -422,54 +462,34 @@ impl Machine {
                 (false, _) => Disposition::Implied,
             },
         };
-        let sends = !current.headless && !bodiless;
-        current.length = length;
-        encode::head(self.outbox.buffer(), status, &head.headers, media, shape, now);
-        if !sends {
-            drop(body);
-            self.complete();
-            return Answered::Done;
-        }
-        if let Some(whole) = whole {
-            self.outbox.push(whole);
-            body.tell_taken();
-            self.complete();
-            return Answered::Done;
-        }
-        Answered::Body(body)
+        encode::head(self.outbox.buffer(), status, headers, media, shape, now);
+        Some(sends)
     }
 
     /// Answers 101, when the client asked for it and somebody waits for the connection.
-    fn switch(&mut self, head: &response::Parts, now: Instant) -> Answered {
+    #[cold]
+    fn switch(&mut self, status: StatusCode, headers: &HeaderMap, now: Instant) {
         let sender = self
             .current
             .as_mut()
             .and_then(|current| current.upgrade.take())
             .filter(UpgradeSender::is_awaited);
-        let (StatusCode::SWITCHING_PROTOCOLS, Some(sender)) = (head.status, sender) else {
-            tracing::error!(status = %head.status, "response is not one");
-            self.refuse(
-                Refusal::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal server error\n",
-                ),
-                true,
-            );
-            return Answered::Done;
+        let (StatusCode::SWITCHING_PROTOCOLS, Some(sender)) = (status, sender) else {
+            tracing::error!(%status, "response is not final");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return self.refuse(Refusal::new(status, "internal server error\n"), true);
         };
         let shape = Shape {
             version: Version::HTTP_11,
             length: Length::None,
             connection: Disposition::Upgrade,
         };
-        let status = StatusCode::SWITCHING_PROTOCOLS;
-        encode::head(self.outbox.buffer(), status, &head.headers, None, shape, now);
+        encode::head(self.outbox.buffer(), status, headers, None, shape, now);
         self.current = None;
         self.ending = Some(Ending {
             upgrade: Some(sender),
             ..Ending::default()
         });
-        Answered::Done
     }
 
     /// Adds data to the response. The outbox must not be full.
@@ -584,19 +604,26 @@ impl Machine {
         }
     }
 
-    /// Takes note of what has happened, which `now` tells when, and says what is due next, if that may have
-    /// changed.
+    /// Takes note of what has happened, at `read` if the clock has been read or else `now`, and says what is due
+    /// next, if that may be earlier than before.
     pub(crate) fn tick(
         &mut self,
         is_asked: bool,
+        read: Option<Instant>,
         limits: &Limits,
         now: impl FnOnce() -> Instant,
     ) -> Option<(Instant, Due, Instant)> {
         let facts = self.facts();
-        if !is_asked && !self.clock.is_news(&facts) {
-            return None;
+        if !is_asked {
+            let is_noted = match read {
+                Some(now) => self.clock.note_served(&facts, now),
+                None => !self.clock.is_news(&facts),
+            };
+            if is_noted {
+                return None;
+            }
         }
-        let now = now();
+        let now = read.unwrap_or_else(now);
         self.clock.note(facts, now);
         let (at, due) = self.clock.due(limits);
         Some((at, due, now))

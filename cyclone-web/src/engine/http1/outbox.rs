@@ -70,7 +70,17 @@ impl Outbox {
     }
 
     /// Forgets the first `count` bytes.
+    #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
+        if self.piece.is_empty() && self.sent + count == self.buffer.len() {
+            self.sent = 0;
+            pool::put_output(std::mem::take(&mut self.buffer));
+        } else {
+            self.consume_part(count);
+        }
+    }
+
+    fn consume_part(&mut self, count: usize) {
         let buffered = count.min(self.buffer.len() - self.sent);
         self.sent += buffered;
         let rest = count - buffered;

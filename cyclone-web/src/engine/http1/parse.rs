@@ -6,14 +6,14 @@
 use std::mem::MaybeUninit;
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::{Method, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Version};
 use httparse::{Header, Status};
+use smol_str::SmolStr;
 
 use super::target;
 use crate::engine::framing::Refusal;
 use crate::engine::{host, refusal};
-use crate::head::{Head, Places};
+use crate::head::{Head, Raw, Section};
 use crate::limits::Limits;
 
 /// What was found at the beginning of some bytes.
@@ -150,44 +150,52 @@ fn check(
     if used > limits.header_section {
         return Err(too_large());
     }
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| MALFORMED)?;
-    if method == Method::CONNECT || method == Method::TRACE {
-        // RFC 9110 sections 9.3.6 and 9.3.8: we are no proxy, and to echo a request discloses its cookies.
-        return Err(Refusal::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "this method is not implemented\n",
-        ));
-    }
+    let method = match method {
+        "GET" => Method::GET,
+        other => other_method(other)?,
+    };
     let version = match version {
         0 => Version::HTTP_10,
         _ => Version::HTTP_11,
     };
-    check_line_ends(input, start, parsed.headers, used, place)?;
+    let ends = |at: usize| at >= 2 && input[at - 2..at] == *b"\r\n";
+    let mut are_lines = (start == 0 || are_empty_lines(&input[..start]))
+        && used >= 4
+        && input[used - 4..used] == *b"\r\n\r\n";
     let mut seen = Seen::new(version);
     for field in parsed.headers.iter() {
+        are_lines &= ends(place(field.name.as_bytes()));
         seen.note(field, limits)?;
     }
-    let target_start = place(target.as_bytes());
-    let target_form = target::check(&method, target, seen.host)?;
+    if !are_lines {
+        // RFC 9112 section 2.2 lets servers take a bare LF for a line end. A proxy that does not would read
+        // another request, so we do not either.
+        return Err(Refusal::bad(
+            "a line of the request head does not end with CRLF\n",
+        ));
+    }
     if seen.host.is_none() && version == Version::HTTP_11 {
         return Err(Refusal::bad("the host header is missing\n"));
     }
-    let (path_end, uri): (_, Option<Uri>) = match target_form {
-        target::Form::Origin { path } => (Some(target_start + path), None),
-        target::Form::Other(uri) => (None, Some(uri)),
+    let (path, uri) = match target::check(&method, target, seen.host)? {
+        target::Form::Origin { path } => (path, None),
+        target::Form::Other(uri) => (0, Some(uri)),
     };
-    let places = Places {
-        target: target_start..target_start + target.len(),
-        path_end,
-        fields: parsed
-            .headers
-            .first()
-            .map_or(used - "\r\n".len(), |field| place(field.name.as_bytes())),
-        count: parsed.headers.len(),
+    let section = parsed
+        .headers
+        .first()
+        .map_or(used - "\r\n".len(), |field| place(field.name.as_bytes()));
+    let raw = Raw {
+        target: match uri {
+            Some(_) => SmolStr::default(),
+            None => SmolStr::new(target),
+        },
+        path,
+        section: Section::copy(&input[section..used]),
+        fields: parsed.headers.len(),
     };
-    let bytes = Bytes::copy_from_slice(&input[..used]);
     Ok(Request {
-        head: Head::raw(method, version, bytes, &places, uri, now),
+        head: Head::raw(method, version, raw, uri, now),
         framing: seen.framing(),
         expecting: seen.expecting && version == Version::HTTP_11,
         keep_alive: seen.keep_alive(),
@@ -199,31 +207,22 @@ fn check(
     })
 }
 
-/// RFC 9112 section 2.2 lets servers take a bare LF for a line end. A proxy that does not would read another
-/// request, so we do not either.
-fn check_line_ends(
-    input: &[u8],
-    start: usize,
-    fields: &[Header<'_>],
-    used: usize,
-    place: impl Fn(&[u8]) -> usize,
-) -> Result<(), Refusal> {
-    const LINE_END: Refusal = Refusal::bad("a line of the request head does not end with CRLF\n");
-    let ends = |at: usize| at >= 2 && input[at - 2..at] == *b"\r\n";
-    if start > 0 && !(start.is_multiple_of(2) && input[..start].chunks(2).all(|end| end == b"\r\n"))
-    {
-        return Err(LINE_END);
+fn other_method(name: &str) -> Result<Method, Refusal> {
+    let method = Method::from_bytes(name.as_bytes()).map_err(|_| MALFORMED)?;
+    if method == Method::CONNECT || method == Method::TRACE {
+        // RFC 9110 sections 9.3.6 and 9.3.8: we are no proxy, and to echo a request discloses its cookies.
+        return Err(Refusal::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "this method is not implemented\n",
+        ));
     }
-    for field in fields {
-        if !ends(place(field.name.as_bytes())) {
-            return Err(LINE_END);
-        }
-    }
-    if used >= 4 && ends(used) && ends(used - 2) {
-        Ok(())
-    } else {
-        Err(LINE_END)
-    }
+    Ok(method)
+}
+
+/// Whether there are nothing but line ends, which some clients send after a body.
+#[cold]
+fn are_empty_lines(bytes: &[u8]) -> bool {
+    bytes.chunks(2).all(|end| end == b"\r\n")
 }
 
 /// The header fields that matter here, found in one pass.

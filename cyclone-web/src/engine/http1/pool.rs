@@ -1,6 +1,10 @@
 //! Buffers of a thread: taken when bytes come or go, given back when they have gone through.
+//!
+//! A thread keeps one of each kind, because a connection gives its buffers back before the next one has its turn,
+//! unless sockets are full.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::thread::LocalKey;
 
 /// The size of an input buffer in bytes. A read that does not fill it spares the next one, and larger ones are
 /// slower: the allocator maps and unmaps them.
@@ -9,57 +13,59 @@ pub(crate) const INPUT_BYTES: usize = 64 * 1024;
 /// The most bytes that an output buffer may have grown to and still be kept.
 const OUTPUT_BYTES: usize = 64 * 1024;
 
-/// The most buffers of each kind that a thread keeps. One is in use at a time unless sockets are full.
-const KEPT: usize = 16;
-
-#[derive(Default)]
-struct Pool {
-    input: Vec<Vec<u8>>,
-    output: Vec<Vec<u8>>,
-}
+/// The size of a new output buffer in bytes.
+const NEW_OUTPUT_BYTES: usize = 4 * 1024;
 
 thread_local! {
-    static POOL: RefCell<Pool> = RefCell::default();
+    static INPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Nothing when the thread is about to end, and its pool is gone already.
-fn with<T>(work: impl FnOnce(&mut Pool) -> T) -> Option<T> {
-    POOL.try_with(|pool| work(&mut pool.borrow_mut())).ok()
+/// What a thread keeps; nothing when the thread is about to end.
+#[inline]
+fn take(slot: &'static LocalKey<Cell<Vec<u8>>>) -> Vec<u8> {
+    slot.try_with(Cell::take).unwrap_or_default()
+}
+
+#[inline]
+fn put(slot: &'static LocalKey<Cell<Vec<u8>>>, buffer: Vec<u8>) {
+    // When the thread is about to end, the buffer ends here.
+    let _ = slot.try_with(|slot| slot.set(buffer));
 }
 
 /// A buffer of [`INPUT_BYTES`] bytes, of no particular content.
+#[inline]
 pub(crate) fn take_input() -> Vec<u8> {
-    with(|pool| pool.input.pop())
-        .flatten()
-        .unwrap_or_else(|| vec![0; INPUT_BYTES])
+    let buffer = take(&INPUT);
+    if buffer.is_empty() {
+        return vec![0; INPUT_BYTES];
+    }
+    buffer
 }
 
 /// Gives a buffer back; one of another size is dropped.
+#[inline]
 pub(crate) fn put_input(buffer: Vec<u8>) {
     if buffer.len() == INPUT_BYTES {
-        with(|pool| {
-            if pool.input.len() < KEPT {
-                pool.input.push(buffer);
-            }
-        });
+        put(&INPUT, buffer);
     }
 }
 
 /// An empty buffer.
+#[inline]
 pub(crate) fn take_output() -> Vec<u8> {
-    with(|pool| pool.output.pop())
-        .flatten()
-        .unwrap_or_else(|| Vec::with_capacity(4 * 1024))
+    let buffer = take(&OUTPUT);
+    if buffer.capacity() == 0 {
+        return Vec::with_capacity(NEW_OUTPUT_BYTES);
+    }
+    buffer
 }
 
 /// Gives a buffer back.
+#[inline]
 pub(crate) fn put_output(mut buffer: Vec<u8>) {
     if buffer.capacity() > 0 && buffer.capacity() <= OUTPUT_BYTES {
         buffer.clear();
-        with(|pool| {
-            if pool.output.len() < KEPT {
-                pool.output.push(buffer);
-            }
-        });
+        put(&OUTPUT, buffer);
     }
 }
