@@ -1,14 +1,18 @@
 //! The work every server does, so that only the servers differ.
 
+pub mod client;
+
 use std::error::Error;
 use std::future::Future;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a server's `main` returns.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// Body of `/plaintext`.
+/// Body of `/plaintext`, and text of every message and event.
 pub const PLAINTEXT: &str = "Hello, World!";
 
 /// Body of `/json`.
@@ -83,25 +87,42 @@ fn escape(html: &mut String, text: &str) {
     }
 }
 
-/// The body a path must answer with; `None` for a path nobody serves.
-pub fn expected(path: &str) -> Option<Vec<u8>> {
-    Some(match path {
+/// Below this path everybody serves the folder of the same name in [`folder`].
+pub const STATIC: &str = "/static";
+
+/// The one file there, made by `cargo xtask bench`: 100 KiB of text.
+pub const FILE: &str = "/static/bundle.js";
+
+/// The folder with the files, the first argument of every server.
+pub fn folder() -> Result<PathBuf, &'static str> {
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    folder.ok_or("the first argument is the folder with the files")
+}
+
+/// For servers whose own limit would end connections while they are measured idle.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The body a path must answer with; an error for a path nobody serves.
+pub fn expected(path: &str, folder: &Path) -> std::io::Result<Vec<u8>> {
+    Ok(match path {
         "/plaintext" => PLAINTEXT.into(),
         "/json" => br#"{"message":"Hello, World!"}"#.to_vec(),
         USER => user(4217, "Jürgen M").into(),
         "/page" => page().into(),
-        _ => return None,
+        FILE => std::fs::read(folder.join(FILE.trim_start_matches('/')))?,
+        _ => return Err(std::io::Error::other(format!("nobody serves {path}"))),
     })
 }
 
-/// Listens on a free port of the loopback address and says so, as `cargo xtask` expects it.
+/// Listens on a free port of the loopback address. What is accepted has TCP_NODELAY, as the listener has.
 pub fn listen() -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
+    socket2::SockRef::from(&listener).set_tcp_nodelay(true)?;
     Ok(listener)
 }
 
-/// Tells the load where to connect.
+/// Tells the load where to connect, as `cargo xtask` expects it.
 pub fn announce(address: SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening http://{address}")?;
@@ -115,4 +136,28 @@ pub fn block_on<F: Future<Output = Outcome>>(work: F) -> Outcome {
         .enable_all()
         .build()?
         .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_sockets_have_nodelay() {
+        let listener = listen().unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(listener.accept().unwrap().0.nodelay().unwrap());
+    }
+
+    #[test]
+    fn paths_nobody_serves_are_an_error() {
+        let folder = Path::new("/nonexistent");
+        assert_eq!(
+            expected(USER, folder).unwrap(),
+            "user 4217: Jürgen M".as_bytes()
+        );
+        assert!(expected("/other", folder).is_err());
+        assert!(expected(FILE, folder).is_err());
+    }
 }

@@ -1,8 +1,11 @@
 //! actix-web, written as its documentation does, on its own runtime with one worker.
 
+use actix_files::Files;
 use actix_web::web::{Html, Json, Path, Query, get};
 use actix_web::{App, HttpServer, Responder, rt};
-use cyclone_bench_http::{MESSAGE, Outcome, PLAINTEXT, announce, listen, page, user};
+use cyclone_bench_http::{
+    MESSAGE, Outcome, PATIENCE, PLAINTEXT, STATIC, announce, folder, listen, page, user,
+};
 
 #[derive(serde::Deserialize)]
 struct Named {
@@ -11,17 +14,21 @@ struct Named {
 
 fn main() -> Outcome {
     let listener = listen()?;
+    let files = folder()?.join("static");
     let address = listener.local_addr()?;
     rt::System::new().block_on(async {
-        let server = HttpServer::new(|| {
+        let server = HttpServer::new(move || {
             App::new()
                 .route("/plaintext", get().to(plaintext))
                 .route("/json", get().to(json))
                 .route("/user/{id}", get().to(by_id))
                 .route("/page", get().to(table))
+                .service(Files::new(STATIC, &files))
         })
         .workers(1)
         .tcp_nodelay(true)
+        .keep_alive(PATIENCE)
+        .client_request_timeout(PATIENCE)
         .listen(listener)?
         .run();
         announce(address)?;

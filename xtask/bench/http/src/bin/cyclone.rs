@@ -1,17 +1,30 @@
 //! cyclone, written as its documentation does, with every limit and timer on as by default.
 
-use cyclone_bench_http::{MESSAGE, Outcome, PLAINTEXT, announce, block_on, page, user};
-use cyclone_core::{Address, Endpoint, Server};
+use cyclone_bench_http::{MESSAGE, Outcome, PLAINTEXT, STATIC, announce, block_on, folder};
+use cyclone_bench_http::{page, user};
+use cyclone_core::{Address, Context as _, Endpoint, Server, SharedBus, SharedLog};
+use cyclone_web::sse::{Event, EventStream, SseChannel};
+use cyclone_web::websocket::{Message, Result as SocketResult, WebSocket, WebSocketHandler};
 use cyclone_web::{Application, RequestContext, Result};
 
 fn main() -> Outcome {
+    let files = folder()?.join("static");
     block_on(async {
         let app = Application::new()
             .get("/plaintext", plaintext)
             .get("/json", json)
             .get("/user/{id}", by_id)
-            .get("/page", table);
+            .get("/page", table)
+            .static_files(STATIC, files)
+            .get("/echo", echo)
+            .get("/events", events)
+            .get("/publish", publish);
         let server = Server::new()
+            .resource(SseChannel::new(
+                SharedBus::local(),
+                SharedLog::memory(),
+                "news",
+            ))
             .listen(Endpoint::loopback(0), app)
             .start()
             .await?;
@@ -46,4 +59,28 @@ async fn by_id(cx: &mut RequestContext) -> Result {
 
 async fn table(cx: &mut RequestContext) -> Result {
     cx.html(page())
+}
+
+struct Echo;
+
+impl WebSocketHandler for Echo {
+    async fn message(&mut self, socket: &WebSocket, message: Message) -> SocketResult {
+        Ok(socket.send(message).await?)
+    }
+}
+
+async fn echo(cx: &mut RequestContext) -> Result {
+    cx.websocket(Echo)
+}
+
+async fn events(cx: &mut RequestContext) -> Result {
+    let channel = cx.resources().get::<SseChannel>()?.clone();
+    let events = channel.subscribe(None).await?;
+    cx.event_stream(EventStream::follow(events))
+}
+
+async fn publish(cx: &mut RequestContext) -> Result {
+    let channel = cx.resources().get::<SseChannel>()?.clone();
+    channel.publish(&Event::text(PLAINTEXT)).await?;
+    cx.text(PLAINTEXT)
 }

@@ -1,9 +1,12 @@
 //! Bare hyper: routed by a `match`, extracted by hand. The floor for whatever is built on hyper.
 
 use std::convert::Infallible;
+use std::path::Path;
 
 use bytes::Bytes;
-use cyclone_bench_http::{MESSAGE, Outcome, PLAINTEXT, announce, block_on, listen, page, user};
+use cyclone_bench_http::{
+    FILE, MESSAGE, Outcome, PLAINTEXT, announce, block_on, folder, listen, page, user,
+};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -13,14 +16,16 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
 fn main() -> Outcome {
-    block_on(async {
+    let file = folder()?.join(FILE.trim_start_matches('/'));
+    // Kept until the process ends, so that no request copies it.
+    let file: &Path = Box::leak(file.into_boxed_path());
+    block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listen()?)?;
         announce(listener.local_addr()?)?;
         loop {
             let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
             tokio::spawn(async move {
-                let service = service_fn(answer);
+                let service = service_fn(move |request| answer(request, file));
                 // A client that goes away is no error here.
                 let _ = http1::Builder::new()
                     .pipeline_flush(true)
@@ -31,7 +36,10 @@ fn main() -> Outcome {
     })
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    file: &Path,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let text = "text/plain; charset=utf-8";
     let uri = request.uri();
     Ok(match uri.path() {
@@ -41,6 +49,10 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
             Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR),
         },
         "/page" => respond("text/html; charset=utf-8", page().into()),
+        FILE => match tokio::fs::read(file).await {
+            Ok(body) => respond("text/javascript", body.into()),
+            Err(_) => status(StatusCode::NOT_FOUND),
+        },
         path => match path.strip_prefix("/user/").map(str::parse) {
             Some(Ok(id)) => {
                 let query = uri.query().unwrap_or_default();

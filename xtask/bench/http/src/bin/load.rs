@@ -1,35 +1,28 @@
 //! The load: many connections, one thread, every answer checked.
 //!
-//! `load --address IP:PORT --path PATH --pid PID [--connections 64] [--pipeline 1] [--seconds 2]
-//! [--warmup 0.5]` prints one line: requests, seconds, and the CPU nanoseconds the server's threads ran
-//! in that time. `--probe` prints the head of one answer and ends.
+//! `load --address IP:PORT --path PATH --files FOLDER --pid PID [--connections 64] [--pipeline 1]
+//! [--seconds 2] [--warmup 0.5]` prints one line: requests, seconds, and the CPU nanoseconds the server's
+//! threads ran in that time. `--requests N` instead of the time ends after so many, and `--probe` after
+//! one, whose head is printed.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use cyclone_bench_http::{Outcome, expected};
-use memchr::memmem;
+use cyclone_bench_http::Outcome;
+use cyclone_bench_http::client::{Answer, Flags, Result, STALL, request};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 /// Room for the answers to one write of requests.
 const BUFFER: usize = 64 * 1024;
 
-/// An answer that takes longer is a hang.
-const STALL: Duration = Duration::from_secs(5);
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
 fn main() -> Outcome {
     let options = Options::parse()?;
-    let body = expected(&options.path).ok_or("nobody serves this path")?;
-    let request = format!(
-        "GET {} HTTP/1.1\r\nhost: {}\r\naccept: */*\r\n\r\n",
-        options.path, options.address
-    );
-    let head = probe(options.address, &request)?;
+    let request = request(options.address, &options.path);
+    let (answer, head) = Answer::probe(options.address, &request, options.body)?;
     if options.probe {
         print!("{head}");
         return Ok(());
@@ -38,20 +31,22 @@ fn main() -> Outcome {
     let mut load = Load {
         poll: Poll::new()?,
         connections: Vec::new(),
-        answer: Answer {
-            head: head.len(),
-            body,
-        },
+        answer,
         batch: batch.into_bytes(),
         pipeline: options.pipeline,
         answered: 0,
     };
     load.connect(options.address, options.connections)?;
-    load.run(options.warmup)?;
-    let (answered, ran, start) = (load.answered, cpu(options.pid)?, Instant::now());
-    load.run(options.seconds)?;
+    if let Some(requests) = options.requests {
+        load.run(|answered| answered >= requests)?;
+        println!("requests={}", load.answered);
+        return Ok(());
+    }
+    load.run_for(options.warmup)?;
+    let (answered, before, start) = (load.answered, cpu(options.pid)?, Instant::now());
+    load.run_for(options.seconds)?;
     let seconds = start.elapsed().as_secs_f64();
-    let ran = cpu(options.pid)? - ran;
+    let ran = ran(&before, &cpu(options.pid)?);
     let answered = load.answered - answered;
     println!("requests={answered} seconds={seconds:.4} cpu_ns={ran}");
     Ok(())
@@ -80,6 +75,8 @@ struct Connection {
 impl Load {
     fn connect(&mut self, address: SocketAddr, count: usize) -> Result<()> {
         for token in 0..count {
+            // Twice an answer leaves room to read into.
+            let room = BUFFER.max(2 * self.answer.length());
             let stream = std::net::TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
@@ -90,7 +87,7 @@ impl Load {
                 .register(&mut stream, Token(token), interest)?;
             self.connections.push(Connection {
                 stream,
-                buffer: vec![0; BUFFER],
+                buffer: vec![0; room],
                 filled: 0,
                 waiting: 0,
                 unsent: 0,
@@ -99,16 +96,22 @@ impl Load {
         Ok(())
     }
 
-    /// Keeps every connection busy for so long. Answers that are out at the end are left to the next run.
-    fn run(&mut self, time: Duration) -> Result<()> {
+    /// Keeps every connection busy for so long.
+    fn run_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
+        self.run(|_| Instant::now() >= end)
+    }
+
+    /// Keeps every connection busy until `done`, which is given how many were answered. Answers that are
+    /// out at the end are left to the next run.
+    fn run(&mut self, done: impl Fn(u64) -> bool) -> Result<()> {
         let mut events = Events::with_capacity(1024);
         for connection in &mut self.connections {
             if connection.waiting == 0 {
                 connection.ask(&self.batch, self.pipeline)?;
             }
         }
-        while Instant::now() < end {
+        while !done(self.answered) {
             self.poll.poll(&mut events, Some(STALL))?;
             if events.is_empty() {
                 return Err("the server stalled".into());
@@ -158,8 +161,10 @@ impl Connection {
             };
             self.filled += read;
             let (count, used) = answer.check(&self.buffer[..self.filled])?;
-            self.buffer.copy_within(used..self.filled, 0);
-            self.filled -= used;
+            if used > 0 {
+                self.buffer.copy_within(used..self.filled, 0);
+                self.filled -= used;
+            }
             answered += count as u64;
             self.waiting = self
                 .waiting
@@ -174,82 +179,38 @@ impl Connection {
     }
 }
 
-/// What every answer must look like. Only the time in its head may change, not the length.
-struct Answer {
-    head: usize,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// How many whole answers there are, and how many bytes they take.
-    fn check(&self, bytes: &[u8]) -> Result<(usize, usize)> {
-        let length = self.head + self.body.len();
-        let mut count = 0;
-        for answer in bytes.chunks_exact(length) {
-            let (head, body) = answer.split_at(self.head);
-            if !head.starts_with(b"HTTP/1.1 200 ") || !head.ends_with(b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(head);
-                return Err(format!("not the expected head: {head}").into());
-            }
-            if body != self.body {
-                let body = String::from_utf8_lossy(body);
-                return Err(format!("not the expected body: {body}").into());
-            }
-            count += 1;
-        }
-        Ok((count, count * length))
-    }
-}
-
-/// Asks once, and returns the head of the answer when its body is the expected one.
-fn probe(address: SocketAddr, request: &str) -> Result<String> {
-    let mut stream = std::net::TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(STALL))?;
-    stream.write_all(request.as_bytes())?;
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let read = stream.read(&mut buffer)?;
-        if read == 0 {
-            return Err("the server closed the connection".into());
-        }
-        bytes.extend_from_slice(&buffer[..read]);
-        let Some(end) = memmem::find(&bytes, b"\r\n\r\n") else {
-            continue;
-        };
-        let head = String::from_utf8(bytes[..end + 4].to_vec())?;
-        let length = head
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .ok_or("no content-length")?
-            .1
-            .trim()
-            .parse::<usize>()?;
-        if bytes.len() >= head.len() + length {
-            return Ok(head);
-        }
-    }
-}
-
-/// Nanoseconds the threads of a process have run, by the kernel's account.
-fn cpu(pid: u32) -> Result<u64> {
+/// Nanoseconds each thread of a process has run, by the kernel's account.
+fn cpu(pid: u32) -> Result<BTreeMap<OsString, u64>> {
     let mut threads = BTreeMap::new();
     for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let entry = entry?;
-        let text = std::fs::read_to_string(entry.path().join("schedstat"))?;
+        // A thread may end between the listing and this.
+        let Ok(text) = std::fs::read_to_string(entry.path().join("schedstat")) else {
+            continue;
+        };
         let ran = text.split(' ').next().unwrap_or_default().parse::<u64>()?;
         threads.insert(entry.file_name(), ran);
     }
-    Ok(threads.values().sum())
+    Ok(threads)
+}
+
+/// What the threads ran between two looks. One that has ended had nothing to do before, so it is left out.
+fn ran(before: &BTreeMap<OsString, u64>, after: &BTreeMap<OsString, u64>) -> u64 {
+    let threads = after.iter().map(|(thread, ran)| {
+        let before = before.get(thread).copied().unwrap_or_default();
+        ran.saturating_sub(before)
+    });
+    threads.sum()
 }
 
 struct Options {
     address: SocketAddr,
     path: String,
+    body: Vec<u8>,
     pid: u32,
     connections: usize,
     pipeline: usize,
+    requests: Option<u64>,
     seconds: Duration,
     warmup: Duration,
     probe: bool,
@@ -257,30 +218,46 @@ struct Options {
 
 impl Options {
     fn parse() -> Result<Self> {
-        let mut values = BTreeMap::new();
-        let mut arguments = std::env::args().skip(1);
-        while let Some(flag) = arguments.next() {
-            let value = match flag.as_str() {
-                "--probe" => String::new(),
-                _ => arguments.next().ok_or(format!("{flag} needs a value"))?,
-            };
-            values.insert(flag, value);
-        }
-        let value = |flag: &str| values.get(flag).map(String::as_str);
-        let need = |flag: &str| value(flag).ok_or(format!("{flag} is missing"));
-        let seconds = |flag: &str, default: &str| -> Result<Duration> {
-            let seconds = value(flag).unwrap_or(default).parse()?;
-            Ok(Duration::try_from_secs_f64(seconds)?)
+        let flags = Flags::parse(std::env::args().skip(1), &["--probe"])?;
+        let path: String = flags.need("--path")?;
+        let requests = match flags.has("--requests") {
+            true => Some(flags.need("--requests")?),
+            false => None,
         };
         Ok(Self {
-            address: need("--address")?.parse()?,
-            path: need("--path")?.to_owned(),
-            pid: need("--pid")?.parse()?,
-            connections: value("--connections").unwrap_or("64").parse()?,
-            pipeline: value("--pipeline").unwrap_or("1").parse()?,
-            seconds: seconds("--seconds", "2")?,
-            warmup: seconds("--warmup", "0.5")?,
-            probe: value("--probe").is_some(),
+            address: flags.need("--address")?,
+            body: flags.expected(&path)?,
+            path,
+            pid: flags.need("--pid")?,
+            connections: flags.get("--connections", 64)?,
+            pipeline: flags.get("--pipeline", 1)?,
+            requests,
+            seconds: Duration::try_from_secs_f64(flags.get("--seconds", 2.0)?)?,
+            warmup: Duration::try_from_secs_f64(flags.get("--warmup", 0.5)?)?,
+            probe: flags.has("--probe"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_come_and_go() {
+        let look = |threads: &[(&str, u64)]| {
+            let threads = threads
+                .iter()
+                .map(|(name, ran)| (OsString::from(name), *ran));
+            threads.collect::<BTreeMap<_, _>>()
+        };
+        let before = look(&[("stays", 10), ("ends", 7)]);
+        let after = look(&[("stays", 15), ("new", 3)]);
+        assert_eq!(ran(&before, &after), 8);
+    }
+
+    #[test]
+    fn a_process_has_run() {
+        assert!(cpu(std::process::id()).unwrap().values().sum::<u64>() > 0);
     }
 }
