@@ -70,8 +70,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "http [flags]",
-        about: "compare with the peers: requests/s and server CPU per request",
+        arguments: "[PART] [flags]",
+        about: "compare with the peers: http, idle, instructions, or all three",
         run: bench::run,
     },
     Command {
