@@ -3,24 +3,24 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, PollSemaphore};
 
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::peer::Peer;
-use crate::protocol::{DynFactory, Protocol};
+use crate::protocol::DynFactory;
 use crate::registry::Registry;
-use crate::resources::Resources;
-use crate::session::{Session, SessionGuard};
+use crate::session::{Home, Session, SessionGuard};
 use crate::transport::Transport;
-use crate::until_cut::until_cut;
+use crate::until_cut::UntilCut;
 
 /// The first pause after the operating system refused to accept for want of descriptors or memory.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -35,7 +35,7 @@ const LAST_CONNECTIONS_MAX: usize = 4096;
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) registry: Registry,
-    pub(crate) resources: Resources,
+    pub(crate) home: Arc<Home>,
     pub(crate) draining: CancellationToken,
     pub(crate) cut: CancellationToken,
     pub(crate) max_connections: usize,
@@ -177,49 +177,70 @@ fn serve(
             return;
         }
     };
-    let (session, guard) = Session::register(
-        &shared.registry,
-        peer.clone(),
-        factory.name(),
-        shared.resources.clone(),
-        shared.draining.clone(),
-        &shared.cut,
-        permit,
-    );
-    start(Connection::new(transport, peer, session), guard);
+    let (registry, home) = (&shared.registry, &shared.home);
+    let (session, guard) = Session::register(home, registry, peer, factory.name(), permit);
+    let connection = Connection::of(transport, session.clone());
+    // A protocol may do something before its future is polled.
+    if catch_unwind(AssertUnwindSafe(|| start(connection, guard))).is_err() {
+        say_that_it_panicked(&session);
+    }
 }
 
 /// Runs the protocol of one connection until it ends or is cut.
-pub(crate) async fn run(protocol: impl Protocol, connection: Connection, guard: SessionGuard) {
-    let watch = PanicWatch(guard);
-    let session = watch.0.session();
-    let running = pin!(protocol.run(connection));
-    if let Some(Err(error)) = until_cut(session, running).await {
-        tracing::debug!(
-            id = session.id().get(),
-            protocol = session.protocol(),
-            peer = %session.peer(),
-            %error,
-            "connection ended with an error"
-        );
+pub(crate) fn run<F>(running: F, guard: SessionGuard) -> Running<F>
+where
+    F: Future<Output = io::Result<()>>,
+{
+    Running {
+        running: UntilCut::new(guard, running),
+    }
+}
+
+pin_project! {
+    /// The task of one connection. It takes the future of the protocol and not the protocol, for which every
+    /// connection would have room as long as it lives.
+    pub(crate) struct Running<F> {
+        #[pin]
+        running: UntilCut<F>,
+    }
+}
+
+impl<F: Future<Output = io::Result<()>>> Future for Running<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut running = self.project().running;
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+        let ended = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(ended)) => ended,
+            Err(panic) => {
+                say_that_it_panicked(running.session());
+                resume_unwind(panic)
+            }
+        };
+        if let Some(Err(error)) = ended {
+            let session = running.session();
+            tracing::debug!(
+                id = session.id().get(),
+                protocol = session.protocol(),
+                peer = %session.peer(),
+                %error,
+                "connection ended with an error"
+            );
+        }
+        Poll::Ready(())
     }
 }
 
 /// Says which connection a panic ended; the runtime keeps the panic inside the task.
-struct PanicWatch(SessionGuard);
-
-impl Drop for PanicWatch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let session = self.0.session();
-            tracing::error!(
-                id = session.id().get(),
-                protocol = session.protocol(),
-                peer = %session.peer(),
-                "protocol panicked"
-            );
-        }
-    }
+fn say_that_it_panicked(session: &Session) {
+    tracing::error!(
+        id = session.id().get(),
+        protocol = session.protocol(),
+        peer = %session.peer(),
+        "protocol panicked"
+    );
 }
 
 /// Whether an error of `accept` concerns only the connection that was to be accepted (accept(2), "Error

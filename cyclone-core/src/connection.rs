@@ -21,7 +21,8 @@ pub const IN_MEMORY_BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Connection {
     transport: Transport,
-    peer: Peer,
+    /// Only where the session does not know it: a connection that waits has many of its kind.
+    peer: Option<Box<Peer>>,
     session: Session,
 }
 
@@ -30,7 +31,16 @@ impl Connection {
     pub fn new(transport: impl Into<Transport>, peer: Peer, session: Session) -> Self {
         Self {
             transport: transport.into(),
-            peer,
+            peer: (peer != *session.peer()).then(|| Box::new(peer)),
+            session,
+        }
+    }
+
+    /// A connection with the peer of its session.
+    pub(crate) fn of(transport: Transport, session: Session) -> Self {
+        Self {
+            transport,
+            peer: None,
             session,
         }
     }
@@ -55,7 +65,7 @@ impl Connection {
     /// The two addresses.
     #[must_use]
     pub fn peer(&self) -> &Peer {
-        &self.peer
+        self.peer.as_deref().unwrap_or_else(|| self.session.peer())
     }
 
     /// The connection's place in the server: shutdown signals, registry entry, resources.
@@ -83,7 +93,11 @@ impl Connection {
     /// Takes the connection apart.
     #[must_use]
     pub fn into_parts(self) -> (Transport, Peer, Session) {
-        (self.transport, self.peer, self.session)
+        let peer = match self.peer {
+            Some(peer) => *peer,
+            None => self.session.peer().clone(),
+        };
+        (self.transport, peer, self.session)
     }
 }
 

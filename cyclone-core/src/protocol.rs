@@ -144,8 +144,8 @@ where
     F: Fn(Connection) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = io::Result<()>> + Send + 'static,
 {
-    async fn run(self, connection: Connection) -> io::Result<()> {
-        (self.serve)(connection).await
+    fn run(self, connection: Connection) -> impl Future<Output = io::Result<()>> + Send {
+        (self.serve)(connection)
     }
 }
 
@@ -166,7 +166,7 @@ impl<T: ProtocolFactory> DynFactory for T {
     fn prepare(&self, peer: &Peer) -> Option<Start> {
         let protocol = self.build(peer)?;
         Some(Box::new(move |connection, guard| {
-            tokio::spawn(accept::run(protocol, connection, guard));
+            tokio::spawn(accept::run(protocol.run(connection), guard));
         }))
     }
 

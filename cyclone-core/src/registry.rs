@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::lock::lock;
 use crate::peer::Peer;
-use crate::session::Session;
+use crate::session::{Session, Signal};
 
 /// The number of a connection, unique within its server and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +116,8 @@ pub struct Registry {
 struct Inner {
     next_id: AtomicU64,
     refused: AtomicU64,
+    /// The signals that the server has given to all.
+    raised: AtomicU8,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -145,6 +147,7 @@ impl Registry {
             inner: Arc::new(Inner {
                 next_id: AtomicU64::new(1),
                 refused: AtomicU64::new(0),
+                raised: AtomicU8::new(0),
                 state: Mutex::default(),
                 changed: Notify::new(),
             }),
@@ -250,18 +253,38 @@ impl Registry {
         }
     }
 
-    /// From now on a connection that ends has drained. To be called before the sessions hear of it, so that
-    /// none is missed.
+    /// Tells every connection that it is time to go. From now on one that ends has drained.
     pub(crate) fn begin_draining(&self) {
         let mut state = self.state();
         if state.phase == Phase::Serving {
             state.phase = Phase::Draining;
+            self.raise(state, &[Signal::Draining]);
         }
     }
 
-    /// From now on a connection that ends was cut. To be called before the sessions hear of it.
+    /// Tells every connection that it is cut. From now on one that ends was cut.
     pub(crate) fn begin_cutting(&self) {
-        self.state().phase = Phase::Cutting;
+        let mut state = self.state();
+        if state.phase != Phase::Cutting {
+            state.phase = Phase::Cutting;
+            self.raise(state, &[Signal::Draining, Signal::Cut]);
+        }
+    }
+
+    /// Raises the flag before it wakes: who waits looks at the flag after it is on the list.
+    fn raise(&self, state: MutexGuard<'_, State>, signals: &[Signal]) {
+        let bits = signals.iter().fold(0, |bits, signal| bits | signal.bit());
+        self.inner.raised.fetch_or(bits, Ordering::Release);
+        let open: Vec<_> = state.open.values().cloned().collect();
+        drop(state);
+        for session in open {
+            session.wake_waiters();
+        }
+    }
+
+    /// Whether the server has given the signal to all.
+    pub(crate) fn has_raised(&self, signal: Signal) -> bool {
+        self.inner.raised.load(Ordering::Acquire) & signal.bit() != 0
     }
 
     /// How many connections drained, and those that were cut or hold on even so, oldest first.

@@ -18,6 +18,7 @@ use crate::protocol::{DynFactory, ProtocolFactory};
 use crate::registry::Registry;
 use crate::resources::{Context, Resources, ResourcesBuilder};
 use crate::service::{AnyService, OnStop, Service, ServiceError, Supervisor};
+use crate::session::Home;
 use crate::shutdown::{ServerHandle, ShutdownReport};
 
 pub use error::ServerError;
@@ -168,22 +169,28 @@ impl Server {
             draining: draining.clone(),
             cut: cut.clone(),
         };
+        let permits = Arc::new(Semaphore::new(max_connections));
+        let resources = self
+            .resources
+            .insert(registry.clone())
+            .insert(handle.clone())
+            .build();
         let shared = Shared {
-            resources: self
-                .resources
-                .insert(registry.clone())
-                .insert(handle.clone())
-                .build(),
+            home: Home::new(
+                registry.clone(),
+                resources.clone(),
+                draining.clone(),
+                cut.clone(),
+                Arc::clone(&permits),
+            ),
             registry,
             draining,
             cut,
             max_connections,
-            permits: Arc::new(Semaphore::new(max_connections)),
+            permits,
         };
         for (_, factory) in &self.listeners {
-            factory
-                .check(&shared.resources)
-                .map_err(ServerError::missing)?;
+            factory.check(&resources).map_err(ServerError::missing)?;
         }
         let (mut acceptors, mut addresses) = (Vec::new(), Vec::new());
         for (endpoint, factory) in self.listeners {
@@ -200,7 +207,7 @@ impl Server {
                 shared: shared.clone(),
             });
         }
-        supervisor.start(self.services, &shared.resources).await?;
+        supervisor.start(self.services, &resources).await?;
         let mut accepting = JoinSet::new();
         for acceptor in acceptors {
             accepting.spawn(acceptor.run());
@@ -208,7 +215,7 @@ impl Server {
         let (handle_for_end, deadline) = (handle.clone(), self.shutdown_deadline);
         Ok(RunningServer {
             addresses,
-            resources: shared.resources,
+            resources,
             max_connections,
             handle,
             ended: tokio::spawn(end(handle_for_end, accepting, deadline)),

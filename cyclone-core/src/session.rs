@@ -2,7 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{self, Poll};
+
+use pin_project_lite::pin_project;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -13,10 +18,14 @@ use crate::lock::lock;
 use crate::peer::{Address, Peer};
 use crate::registry::{ConnectionId, ConnectionInfo, Registry};
 use crate::resources::{Context, Resources};
-use crate::until_cut::until_cut;
+use crate::until_cut::UntilCut;
 
+mod signal;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use signal::{Signal, Wait};
+use signal::{Tokens, Waiters};
 
 /// The place of one connection in its server: its id, the signals that end it, its registry entry and the
 /// server's [`Resources`].
@@ -29,14 +38,32 @@ pub struct Session {
     inner: Arc<Inner>,
 }
 
+/// One for each connection: what all of a server share is in its home.
 struct Inner {
     id: ConnectionId,
     peer: Peer,
     since: Instant,
+    home: Arc<Home>,
     protocol: Mutex<&'static str>,
-    draining: CancellationToken,
-    cut: CancellationToken,
+    /// This one connection was cut.
+    closed: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiters: Waiters,
+    /// Guards alive; the registry entry and the permit go when the last one does.
+    guards: u32,
+    /// Whether it counts against the connection limit.
+    has_permit: bool,
+}
+
+/// What the sessions of a server share.
+pub(crate) struct Home {
     resources: Resources,
+    /// Absent where nobody ever gives a signal.
+    tokens: Option<Tokens>,
     membership: Option<Membership>,
 }
 
@@ -45,14 +72,23 @@ struct Membership {
     registry: Registry,
     /// The connection limit of the server.
     permits: Arc<Semaphore>,
-    held: Mutex<Held>,
 }
 
-#[derive(Default)]
-struct Held {
-    /// Guards alive; the registry entry and the permit go when the last one does.
-    guards: usize,
-    permit: Option<OwnedSemaphorePermit>,
+impl Home {
+    /// The home of the sessions of a server. Whoever cancels a token tells the registry first.
+    pub(crate) fn new(
+        registry: Registry,
+        resources: Resources,
+        draining: CancellationToken,
+        cut: CancellationToken,
+        permits: Arc<Semaphore>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            resources,
+            tokens: Some(Tokens { draining, cut }),
+            membership: Some(Membership { registry, permits }),
+        })
+    }
 }
 
 impl Session {
@@ -66,11 +102,7 @@ impl Session {
     /// A detached session with resources.
     #[must_use]
     pub fn detached_with(resources: Resources) -> Self {
-        Self::controlled(
-            resources,
-            CancellationToken::new(),
-            CancellationToken::new(),
-        )
+        Self::alone(resources, None)
     }
 
     /// A detached session whose [`draining`](Self::draining) and [`cut`](Self::cut) signals the caller
@@ -81,49 +113,45 @@ impl Session {
         draining: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
+        Self::alone(resources, Some(Tokens { draining, cut }))
+    }
+
+    fn alone(resources: Resources, tokens: Option<Tokens>) -> Self {
+        let home = Home {
+            resources,
+            tokens,
+            membership: None,
+        };
+        let peer = Peer::new(Address::Memory, Address::Memory);
+        Self::new(ConnectionId::DETACHED, peer, "detached", Arc::new(home))
+    }
+
+    fn new(id: ConnectionId, peer: Peer, protocol: &'static str, home: Arc<Home>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                id: ConnectionId::DETACHED,
-                peer: Peer::new(Address::Memory, Address::Memory),
+                id,
+                peer,
                 since: Instant::now(),
-                protocol: Mutex::new("detached"),
-                draining,
-                cut,
-                resources,
-                membership: None,
+                home,
+                protocol: Mutex::new(protocol),
+                closed: AtomicBool::new(false),
+                state: Mutex::default(),
             }),
         }
     }
 
-    /// Enters a new connection into `registry`; it stays there while a guard lives.
+    /// Enters a new connection into `registry`, the one of `home`; it stays there while a guard lives.
     pub(crate) fn register(
+        home: &Arc<Home>,
         registry: &Registry,
         peer: Peer,
         protocol: &'static str,
-        resources: Resources,
-        draining: CancellationToken,
-        cut: &CancellationToken,
         permit: OwnedSemaphorePermit,
     ) -> (Self, SessionGuard) {
-        let session = Self {
-            inner: Arc::new(Inner {
-                id: registry.next_id(),
-                peer,
-                since: Instant::now(),
-                protocol: Mutex::new(protocol),
-                draining,
-                cut: cut.child_token(),
-                resources,
-                membership: Some(Membership {
-                    registry: registry.clone(),
-                    permits: Arc::clone(permit.semaphore()),
-                    held: Mutex::new(Held {
-                        guards: 0,
-                        permit: Some(permit),
-                    }),
-                }),
-            }),
-        };
+        let session = Self::new(registry.next_id(), peer, protocol, Arc::clone(home));
+        // Given back when the last guard is dropped.
+        permit.forget();
+        lock(&session.inner.state).has_permit = true;
         let guard = session.hold();
         (session, guard)
     }
@@ -159,14 +187,14 @@ impl Session {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped; once resolved it resolves at once for ever.
-    pub async fn draining(&self) {
-        self.inner.draining.cancelled().await;
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + Unpin {
+        Wait::new(self, Signal::Draining)
     }
 
     /// Whether [`draining`](Self::draining) has resolved.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.inner.draining.is_cancelled()
+        self.is_raised(Signal::Draining)
     }
 
     /// Waits until the connection has to end at once: the deadline passed, or somebody called
@@ -177,19 +205,44 @@ impl Session {
     ///
     /// # Cancel safety
     /// As for [`draining`](Self::draining).
-    pub async fn cut(&self) {
-        self.inner.cut.cancelled().await;
+    pub fn cut(&self) -> impl Future<Output = ()> + Send + Sync + Unpin {
+        Wait::new(self, Signal::Cut)
     }
 
     /// Whether [`cut`](Self::cut) has resolved.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.inner.cut.is_cancelled()
+        self.is_raised(Signal::Cut)
     }
 
     /// Ends this connection at once, without a word to the peer.
     pub fn close(&self) {
-        self.inner.cut.cancel();
+        self.inner.closed.store(true, Ordering::Release);
+        let home = &self.inner.home;
+        if let (Some(tokens), None) = (&home.tokens, &home.membership) {
+            tokens.cut.cancel();
+        }
+        self.wake_waiters();
+    }
+
+    fn is_raised(&self, signal: Signal) -> bool {
+        let inner = &self.inner;
+        if signal == Signal::Cut && inner.closed.load(Ordering::Acquire) {
+            return true;
+        }
+        match (&inner.home.membership, &inner.home.tokens) {
+            (Some(membership), _) => membership.registry.has_raised(signal),
+            (None, Some(tokens)) => tokens.of(signal).is_cancelled(),
+            (None, None) => false,
+        }
+    }
+
+    /// Lets those who wait for a signal look again.
+    pub(crate) fn wake_waiters(&self) {
+        let wakers = lock(&self.inner.state).waiters.wakers();
+        for waker in wakers {
+            waker.wake();
+        }
     }
 
     /// Spawns work that belongs to this connection, such as the socket that an HTTP upgrade left behind.
@@ -203,10 +256,8 @@ impl Session {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let guard = self.hold();
-        tokio::spawn(async move {
-            // Whether it ended or was cut is the same here.
-            let _ = until_cut(&guard.session, work).await;
+        tokio::spawn(Work {
+            work: UntilCut::new(self.hold(), work),
         })
     }
 
@@ -217,16 +268,20 @@ impl Session {
     /// limit again, which it may exceed.
     #[must_use = "the connection leaves the registry when the guard is dropped"]
     pub fn hold(&self) -> SessionGuard {
-        if let Some(membership) = &self.inner.membership {
-            let mut held = lock(&membership.held);
-            held.guards += 1;
-            if held.guards == 1 {
-                if held.permit.is_none() {
-                    held.permit = Arc::clone(&membership.permits).try_acquire_owned().ok();
-                }
-                membership.registry.enter(self.clone());
+        let mut state = lock(&self.inner.state);
+        state.guards += 1;
+        if let Some(membership) = self.inner.home.membership.as_ref()
+            && state.guards == 1
+        {
+            if !state.has_permit
+                && let Ok(permit) = membership.permits.try_acquire()
+            {
+                permit.forget();
+                state.has_permit = true;
             }
+            membership.registry.enter(self.clone());
         }
+        drop(state);
         SessionGuard {
             session: self.clone(),
         }
@@ -246,7 +301,7 @@ impl Session {
 
 impl Context for Session {
     fn resources(&self) -> &Resources {
-        &self.inner.resources
+        &self.inner.home.resources
     }
 }
 
@@ -279,13 +334,34 @@ impl SessionGuard {
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         let inner = &self.session.inner;
-        if let Some(membership) = &inner.membership {
-            let mut held = lock(&membership.held);
-            held.guards -= 1;
-            if held.guards == 0 {
-                membership.registry.remove(inner.id);
-                held.permit = None;
-            }
+        let mut state = lock(&inner.state);
+        state.guards -= 1;
+        let Some(membership) = inner.home.membership.as_ref().filter(|_| state.guards == 0) else {
+            return;
+        };
+        membership.registry.remove(inner.id);
+        if std::mem::take(&mut state.has_permit) {
+            membership.permits.add_permits(1);
         }
+        drop(state);
+        // The registry does not tell them any more.
+        self.session.wake_waiters();
+    }
+}
+
+pin_project! {
+    /// The task of [`Session::spawn`].
+    struct Work<F> {
+        #[pin]
+        work: UntilCut<F>,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Work<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        // Whether it ended or was cut is the same here.
+        self.project().work.poll(cx).map(drop)
     }
 }

@@ -1,102 +1,97 @@
 //! Work that ends when its connection is cut, at no cost to each of its polls.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
-use crate::lock::lock;
-use crate::session::Session;
+use pin_project_lite::pin_project;
 
-/// Runs `work` until it ends, or until the connection of `session` is cut, which gives `None`.
-///
-/// A plain `select!` would look at the cut signal at every poll of the work, and so several times for every
-/// request. Here the signal has a waker of its own and is looked at only when that was called.
-///
-/// # Cancel safety
-/// Dropping the future drops the work.
-pub(crate) async fn until_cut<F: Future>(session: &Session, work: F) -> Option<F::Output> {
-    let alarm = Arc::new(Alarm {
-        raised: AtomicBool::new(true),
-        task: Mutex::new(None),
-    });
-    let alarm_waker = Waker::from(Arc::clone(&alarm));
-    let mut task: Option<Waker> = None;
-    let mut cut = pin!(session.cut());
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        if !task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-            task = Some(cx.waker().clone());
-            *lock(&alarm.task) = Some(cx.waker().clone());
+use crate::session::{Session, SessionGuard, Signal, Wait};
+
+pin_project! {
+    /// Runs work until it ends, or until its connection is cut, which gives `None`. Holds the connection in
+    /// the registry.
+    ///
+    /// A plain `select!` would ask the signal at every poll of the work, and so several times for every
+    /// request. Here a poll costs one look at a flag, and the task registers for the signal once.
+    ///
+    /// A type of its own and no `async fn`, whose future would have room for the work twice: once as its
+    /// argument, once pinned.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the work, and then leaves the registry.
+    pub(crate) struct UntilCut<F> {
+        #[pin]
+        work: F,
+        // The task that is registered.
+        task: Option<Waker>,
+        cut: Wait<SessionGuard>,
+    }
+}
+
+impl<F: Future> UntilCut<F> {
+    pub(crate) fn new(guard: SessionGuard, work: F) -> Self {
+        Self {
+            work,
+            task: None,
+            cut: Wait::new(guard, Signal::Cut),
         }
-        if alarm.take() {
-            let mut cx = Context::from_waker(&alarm_waker);
-            if cut.as_mut().poll(&mut cx).is_ready() {
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        self.cut.session()
+    }
+}
+
+impl<F: Future> Future for UntilCut<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let is_registered = this
+            .task
+            .as_ref()
+            .is_some_and(|task| task.will_wake(cx.waker()));
+        if is_registered {
+            if this.cut.is_over() {
                 return Poll::Ready(None);
             }
+        } else {
+            if this.cut.poll_over(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            *this.task = Some(cx.waker().clone());
         }
-        work.as_mut().poll(cx).map(Some)
-    })
-    .await
-}
-
-/// Says that the cut signal is worth a look, and wakes the task to take it.
-struct Alarm {
-    raised: AtomicBool,
-    task: Mutex<Option<Waker>>,
-}
-
-impl Alarm {
-    fn take(&self) -> bool {
-        self.raised.load(Ordering::Acquire) && self.raised.swap(false, Ordering::AcqRel)
-    }
-}
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.raised.store(true, Ordering::Release);
-        if let Some(task) = &*lock(&self.task) {
-            task.wake_by_ref();
-        }
+        this.work.poll(cx).map(Some)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
+    use std::task::Poll;
 
-    use super::until_cut;
+    use super::UntilCut;
     use crate::session::Session;
 
     #[tokio::test]
     async fn work_that_ends_gives_its_output() {
-        let session = Session::detached();
-        assert_eq!(until_cut(&session, async { 7 }).await, Some(7));
+        let guard = Session::detached().hold();
+        assert_eq!(UntilCut::new(guard, async { 7 }).await, Some(7));
     }
 
     #[tokio::test]
     async fn a_cut_before_and_a_cut_during_the_work_both_end_it() {
         let session = Session::detached();
         let (begun, wait) = tokio::sync::oneshot::channel();
-        let work = tokio::spawn({
-            let session = session.clone();
-            async move {
-                let work = async {
-                    begun.send(()).unwrap();
-                    pending::<()>().await;
-                };
-                until_cut(&session, work).await
-            }
-        });
+        let work = tokio::spawn(UntilCut::new(session.hold(), async {
+            begun.send(()).unwrap();
+            pending::<()>().await;
+        }));
         wait.await.unwrap();
         session.close();
         assert_eq!(work.await.unwrap(), None);
-        assert_eq!(until_cut(&session, pending::<()>()).await, None);
+        let late = UntilCut::new(session.hold(), pending::<()>());
+        assert_eq!(late.await, None);
     }
 
     #[tokio::test]
@@ -107,7 +102,29 @@ mod tests {
             tokio::task::yield_now().await;
             session.close();
         };
-        let (ended, ()) = tokio::join!(until_cut(&session, pending::<()>()), cut);
+        let work = UntilCut::new(session.hold(), pending::<()>());
+        let (ended, ()) = tokio::join!(work, cut);
         assert_eq!(ended, None);
+    }
+
+    #[tokio::test]
+    async fn work_that_moved_to_another_task_is_cut_there() {
+        let session = Session::detached();
+        let mut work = Box::pin(UntilCut::new(session.hold(), pending::<()>()));
+        let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
+        assert!(first.is_pending());
+        let work = tokio::spawn(work);
+        tokio::task::yield_now().await;
+        session.close();
+        assert_eq!(work.await.unwrap(), None);
+    }
+
+    /// Every connection is in one of these.
+    #[test]
+    fn it_adds_little_to_the_work() {
+        let guard = Session::detached().hold();
+        let work = UntilCut::new(guard, std::future::ready([0u8; 1024]));
+        let bytes = size_of_val(&work) - size_of::<std::future::Ready<[u8; 1024]>>();
+        assert!(bytes <= 64, "{bytes} bytes");
     }
 }

@@ -15,18 +15,20 @@ use crate::lock::lock;
 use crate::peer::{Address, Peer};
 use crate::registry::Registry;
 use crate::resources::Resources;
-use crate::session::{Session, SessionGuard};
+use crate::session::{Home, Session, SessionGuard};
 
 fn registered(registry: &Registry) -> (Session, SessionGuard) {
-    Session::register(
-        registry,
-        Peer::new(Address::Memory, Address::Memory),
-        "test",
+    let permits = Arc::new(Semaphore::new(1));
+    let home = Home::new(
+        registry.clone(),
         Resources::default(),
         CancellationToken::new(),
-        &CancellationToken::new(),
-        Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
-    )
+        CancellationToken::new(),
+        Arc::clone(&permits),
+    );
+    let peer = Peer::new(Address::Memory, Address::Memory);
+    let permit = permits.try_acquire_owned().unwrap();
+    Session::register(&home, registry, peer, "test", permit)
 }
 
 fn poll(on_upgrade: &mut OnUpgrade) -> Poll<Result<Upgraded, UpgradeError>> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,27 @@ async fn at_the_limit_accepting_pauses_and_goes_on_when_a_connection_ends() {
     assert_eq!(server.registry().accepted(), 4);
     assert_eq!(server.registry().len(), 3);
     drop(server);
+}
+
+/// What `run` does before it has a future is done on the accept loop.
+#[tokio::test]
+async fn a_protocol_that_panics_at_once_ends_only_its_connection() {
+    let calls = AtomicUsize::new(0);
+    let protocol = protocol_fn("test", move |mut connection: Connection| {
+        assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "on purpose");
+        async move { connection.write_all(b"hello").await }
+    });
+    let server = Server::new()
+        .listen(Endpoint::loopback(0), protocol)
+        .start()
+        .await
+        .unwrap();
+    let address = tcp_address(&server, 0);
+    let mut first = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(rest(&mut first)).await, "");
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(rest(&mut second)).await, "hello");
+    within(server.registry().wait_empty()).await;
 }
 
 #[tokio::test]
