@@ -1,5 +1,7 @@
 //! Limits and times of a session, all with safe defaults.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Default of [`Config::max_message_bytes`]: 10 MiB, as Tornado.
@@ -156,6 +158,25 @@ impl Config {
     }
 }
 
+thread_local! {
+    /// The configuration of the session that was last opened by this thread.
+    static LAST: Cell<Option<Arc<Config>>> = const { Cell::new(None) };
+}
+
+impl Config {
+    /// The configuration in one allocation for all sessions that have the same, as they mostly have.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        let last = LAST.try_with(Cell::take).ok().flatten();
+        let shared = match last {
+            Some(last) if *last == self => last,
+            _ => Arc::new(self),
+        };
+        // At the end of the thread it is forgotten instead.
+        let _ = LAST.try_with(|last| last.set(Some(Arc::clone(&shared))));
+        shared
+    }
+}
+
 const fn clamp(value: usize, max: usize) -> usize {
     if value == 0 {
         1
@@ -168,6 +189,7 @@ const fn clamp(value: usize, max: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::{Config, MAX_OUTGOING_BYTES, MAX_OUTGOING_MESSAGES, SHORTEST_PING_INTERVAL};
@@ -183,5 +205,17 @@ mod tests {
         assert_eq!(config.outgoing_messages, MAX_OUTGOING_MESSAGES);
         let config = Config::new().ping_interval(Some(Duration::ZERO));
         assert_eq!(config.ping_interval, Some(SHORTEST_PING_INTERVAL));
+    }
+
+    #[test]
+    fn equal_configurations_are_shared() {
+        let one = Config::new().shared();
+        assert!(Arc::ptr_eq(&one, &Config::new().shared()));
+        let other = Config::new().max_message_bytes(1).shared();
+        assert_ne!(one, other);
+        assert!(Arc::ptr_eq(
+            &other,
+            &Config::new().max_message_bytes(1).shared()
+        ));
     }
 }

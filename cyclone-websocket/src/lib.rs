@@ -100,6 +100,7 @@ mod handler;
 mod handshake;
 mod message;
 mod queue;
+mod request;
 mod sender;
 mod session;
 mod socket;
@@ -119,6 +120,7 @@ pub use handshake::{HandshakeError, HandshakeErrorKind, MAX_SUBPROTOCOLS, same_o
 #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
 pub use message::JsonError;
 pub use message::{Message, Text};
+pub use queue::Sending;
 pub use sender::WebSocketSender;
 pub use socket::WebSocket;
 pub use upgrade::{WebSocketService, upgrade, upgrade_with};

@@ -1,62 +1,71 @@
 //! The bounded queue between the senders and the session of one socket.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 
 use crate::close::{CloseFrame, CloseInfo};
 use crate::config::Config;
 use crate::error::{PingError, SendError};
 use crate::message::Message;
 
+mod sending;
 #[cfg(test)]
 mod tests;
 
-/// How many places an idle socket may keep in its queue.
-const IDLE_MESSAGES: usize = 4;
+use sending::Line;
+pub use sending::Sending;
+
+/// How many places a list may have to be kept for the next socket of the thread.
+const SPARE_MESSAGES: usize = 128;
+
+thread_local! {
+    /// The list of a queue that is empty now: a socket that has nothing to send owns none.
+    static SPARE: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
+}
 
 /// What senders share with the session.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Room for messages; acquired first, so that waiting senders keep their order.
-    messages: Semaphore,
-    /// Room for payload bytes.
-    bytes: Semaphore,
-    bytes_limit: usize,
-    /// Notified once, when the state becomes `Closed`.
-    closed: Notify,
+    config: Arc<Config>,
+    /// Notified once, when the phase becomes `Closed`; made by the first who waits for that.
+    closed: OnceLock<Box<Notify>>,
 }
 
 #[derive(Debug)]
 struct State {
     messages: VecDeque<Message>,
-    /// Payload bytes queued, and taken by the session but not written.
-    buffered: usize,
+    /// What is queued, and what was taken by the session but is not written.
+    used: Room,
     /// The last ping asked for and not yet taken.
-    ping: Option<Bytes>,
+    ping: Option<Box<Bytes>>,
     phase: Phase,
     /// The task of the session.
     waker: Option<Waker>,
+    /// The senders that wait for room.
+    line: Option<Box<Line>>,
 }
 
 #[derive(Debug)]
 enum Phase {
     Open,
     /// A sender asked to close; the session has not seen it.
-    Asked(CloseFrame),
+    Asked(Box<CloseFrame>),
     Closing,
-    Closed(CloseInfo),
+    Closed(Box<CloseInfo>),
 }
 
-/// The room that a taken message occupies until it is written.
+/// The room that messages occupy until they are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Room {
     messages: usize,
-    /// Payload bytes, and how much of the limit they count for.
+    /// Payload bytes, and how much of the limit they count for: a message over it counts for all of it.
     bytes: usize,
     counted: usize,
 }
@@ -67,23 +76,65 @@ impl Room {
         self.bytes += message.len();
         self.counted += message.len().min(limit);
     }
+
+    fn give_back(&mut self, room: Self) {
+        // All of it may be gone since: the session has ended.
+        self.messages = self.messages.saturating_sub(room.messages);
+        self.bytes = self.bytes.saturating_sub(room.bytes);
+        self.counted = self.counted.saturating_sub(room.counted);
+    }
+}
+
+/// What the session takes to write it.
+pub(crate) enum Item {
+    Ping(Bytes),
+    /// The flag says that it is the last one.
+    Message(Message, bool),
+}
+
+impl State {
+    fn fits(&self, message: &Message, config: &Config) -> bool {
+        let counted = message.len().min(config.outgoing_bytes);
+        self.used.messages < config.outgoing_messages
+            && self.used.counted + counted <= config.outgoing_bytes
+    }
+
+    fn push(&mut self, message: Message, config: &Config) {
+        self.used.add(&message, config.outgoing_bytes);
+        if self.messages.capacity() == 0 {
+            self.messages = SPARE.try_with(Cell::take).unwrap_or_default();
+        }
+        self.messages.push_back(message);
+    }
+
+    /// Gives up the list of messages, which is empty.
+    fn spare(&mut self) {
+        let list = std::mem::take(&mut self.messages);
+        if (1..=SPARE_MESSAGES).contains(&list.capacity()) {
+            // At the end of the thread it is dropped instead.
+            let _ = SPARE.try_with(|spare| spare.set(list));
+        }
+    }
 }
 
 impl Queue {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
         Self {
             state: Mutex::new(State {
                 messages: VecDeque::new(),
-                buffered: 0,
+                used: Room::default(),
                 ping: None,
                 phase: Phase::Open,
                 waker: None,
+                line: None,
             }),
-            messages: Semaphore::new(config.outgoing_messages),
-            bytes: Semaphore::new(config.outgoing_bytes),
-            bytes_limit: config.outgoing_bytes,
-            closed: Notify::new(),
+            config,
+            closed: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -93,48 +144,20 @@ impl Queue {
 
     // For senders.
 
-    pub(crate) async fn send(&self, message: Message) -> Result<(), SendError> {
-        let Ok(slot) = self.messages.acquire().await else {
-            return Err(SendError::Closed(message));
-        };
-        let Ok(bytes) = self.bytes.acquire_many(self.count(&message)).await else {
-            return Err(SendError::Closed(message));
-        };
-        self.push(message, slot, bytes)
+    /// Waits for room, in the order of the calls.
+    pub(crate) fn send(&self, message: Message) -> Sending<'_> {
+        Sending::new(self, message)
     }
 
     pub(crate) fn try_send(&self, message: Message) -> Result<(), SendError> {
-        let bytes = self.messages.try_acquire().and_then(|slot| {
-            let bytes = self.bytes.try_acquire_many(self.count(&message))?;
-            Ok((slot, bytes))
-        });
-        match bytes {
-            Ok((slot, bytes)) => self.push(message, slot, bytes),
-            Err(tokio::sync::TryAcquireError::NoPermits) => Err(SendError::Full(message)),
-            Err(tokio::sync::TryAcquireError::Closed) => Err(SendError::Closed(message)),
-        }
-    }
-
-    /// How much of the byte limit a message counts for: one over the limit takes all of it.
-    fn count(&self, message: &Message) -> u32 {
-        let counted = message.len().min(self.bytes_limit);
-        u32::try_from(counted).unwrap_or(u32::MAX)
-    }
-
-    fn push(
-        &self,
-        message: Message,
-        slot: SemaphorePermit<'_>,
-        bytes: SemaphorePermit<'_>,
-    ) -> Result<(), SendError> {
         let mut state = self.state();
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed(message));
         }
-        slot.forget();
-        bytes.forget();
-        state.buffered += message.len();
-        state.messages.push_back(message);
+        if state.line.is_some() || !state.fits(&message, &self.config) {
+            return Err(SendError::Full(message));
+        }
+        state.push(message, &self.config);
         Self::wake(state);
         Ok(())
     }
@@ -144,7 +167,7 @@ impl Queue {
         if !matches!(state.phase, Phase::Open) {
             return Err(PingError::Closed);
         }
-        state.ping = Some(payload);
+        state.ping = Some(Box::new(payload));
         Self::wake(state);
         Ok(())
     }
@@ -153,9 +176,10 @@ impl Queue {
     pub(crate) fn ask_close(&self, frame: CloseFrame) {
         let mut state = self.state();
         if matches!(state.phase, Phase::Open) {
-            state.phase = Phase::Asked(frame);
+            state.phase = Phase::Asked(Box::new(frame));
+            let line = state.line.take();
             Self::wake(state);
-            self.refuse();
+            refuse(line);
         }
     }
 
@@ -164,12 +188,13 @@ impl Queue {
     }
 
     pub(crate) fn buffered(&self) -> usize {
-        self.state().buffered
+        self.state().used.bytes
     }
 
     pub(crate) async fn closed(&self) -> CloseInfo {
         loop {
-            let mut notified = std::pin::pin!(self.closed.notified());
+            let closed = self.closed.get_or_init(Box::default);
+            let mut notified = pin!(closed.notified());
             // From here on a notification is not missed.
             notified.as_mut().enable();
             if let Some(info) = self.info() {
@@ -182,7 +207,7 @@ impl Queue {
     /// How the session ended, when it has.
     pub(crate) fn info(&self) -> Option<CloseInfo> {
         match &self.state().phase {
-            Phase::Closed(info) => Some(info.clone()),
+            Phase::Closed(info) => Some((**info).clone()),
             _ => None,
         }
     }
@@ -197,13 +222,16 @@ impl Queue {
             Phase::Asked(_) => true,
             _ => writable && (!state.messages.is_empty() || state.ping.is_some()),
         };
-        state.waker = (!waiting).then(|| waker.clone());
+        let old = std::mem::replace(&mut state.waker, (!waiting).then(|| waker.clone()));
+        drop(state);
+        drop(old);
         waiting
     }
 
     /// Forgets the task, which runs and will look by itself.
     pub(crate) fn unwatch(&self) {
-        self.state().waker = None;
+        let old = self.state().waker.take();
+        drop(old);
     }
 
     /// The frame with which a sender asked to close, once.
@@ -213,31 +241,30 @@ impl Queue {
             return None;
         }
         match std::mem::replace(&mut state.phase, Phase::Closing) {
-            Phase::Asked(frame) => Some(frame),
+            Phase::Asked(frame) => Some(*frame),
             _ => None,
         }
     }
 
-    /// Takes messages, in order, while `wants` says so; gives the room of what it took, and whether there
-    /// is more.
-    pub(crate) fn take(&self, mut wants: impl FnMut(Message) -> bool) -> (Room, bool) {
+    /// Takes the ping and messages, in order, while `wants` says so; gives the room of what it took, and
+    /// whether there is more.
+    pub(crate) fn take(&self, mut wants: impl FnMut(Item) -> bool) -> (Room, bool) {
         let mut room = Room::default();
         let mut state = self.state();
-        while let Some(message) = state.messages.pop_front() {
-            room.add(&message, self.bytes_limit);
-            if !wants(message) {
-                break;
+        let ping = state.ping.take().map(|payload| Item::Ping(*payload));
+        if ping.is_none_or(&mut wants) {
+            while let Some(message) = state.messages.pop_front() {
+                room.add(&message, self.config.outgoing_bytes);
+                if !wants(Item::Message(message, state.messages.is_empty())) {
+                    break;
+                }
             }
         }
         let more = !state.messages.is_empty();
-        if !more && state.messages.capacity() > IDLE_MESSAGES {
-            state.messages = VecDeque::new();
+        if !more {
+            state.spare();
         }
         (room, more)
-    }
-
-    pub(crate) fn take_ping(&self) -> Option<Bytes> {
-        self.state().ping.take()
     }
 
     /// Gives room back, once the messages are written.
@@ -245,9 +272,13 @@ impl Queue {
         if room == Room::default() {
             return;
         }
-        self.state().buffered -= room.bytes;
-        self.messages.add_permits(room.messages);
-        self.bytes.add_permits(room.counted);
+        let mut state = self.state();
+        state.used.give_back(room);
+        let next = state.line.as_ref().and_then(|line| line.first());
+        drop(state);
+        if let Some(waker) = next {
+            waker.wake();
+        }
     }
 
     /// Takes no message from now on; those queued remain.
@@ -256,8 +287,9 @@ impl Queue {
         if !matches!(state.phase, Phase::Closed(_)) {
             state.phase = Phase::Closing;
         }
+        let line = state.line.take();
         drop(state);
-        self.refuse();
+        refuse(line);
     }
 
     /// Ends the session; what is queued is dropped. The first info stays.
@@ -266,25 +298,22 @@ impl Queue {
         if matches!(state.phase, Phase::Closed(_)) {
             return;
         }
-        state.phase = Phase::Closed(info.clone());
+        state.phase = Phase::Closed(Box::new(info.clone()));
         let dropped = std::mem::take(&mut state.messages);
-        state.buffered = 0;
-        state.waker = None;
+        state.used = Room::default();
+        let (line, waker) = (state.line.take(), state.waker.take());
         drop(state);
+        drop(waker);
         if !dropped.is_empty() {
             tracing::debug!(
                 messages = dropped.len(),
                 "websocket ended with messages unsent"
             );
         }
-        self.refuse();
-        self.closed.notify_waiters();
-    }
-
-    /// Lets waiting senders fail.
-    fn refuse(&self) {
-        self.messages.close();
-        self.bytes.close();
+        refuse(line);
+        if let Some(closed) = self.closed.get() {
+            closed.notify_waiters();
+        }
     }
 
     fn wake(mut state: MutexGuard<'_, State>) {
@@ -293,5 +322,12 @@ impl Queue {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+}
+
+/// Lets the senders that wait fail: they look at the phase.
+fn refuse(line: Option<Box<Line>>) {
+    if let Some(line) = line {
+        line.wake_all();
     }
 }

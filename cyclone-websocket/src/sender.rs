@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::close::{CloseCode, CloseError, CloseFrame, CloseInfo};
+use crate::config::Config;
 use crate::error::{MAX_PING_BYTES, PingError, SendError};
 use crate::message::{Message, Text};
-use crate::queue::Queue;
+use crate::queue::{Queue, Sending};
 
 /// Sends to one socket, from anywhere: a room, a timer, a subscription of a bus.
 ///
@@ -48,6 +49,10 @@ impl WebSocketSender {
         Self { queue }
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        self.queue.config()
+    }
+
     /// Queues a message, waiting for room in the order of the calls.
     ///
     /// It resolves when the message is queued, not when it is written; what the peer got nobody knows
@@ -58,8 +63,8 @@ impl WebSocketSender {
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the message was not queued.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.queue.send(message.into()).await
+    pub fn send(&self, message: impl Into<Message>) -> Sending<'_> {
+        self.queue.send(message.into())
     }
 
     /// Queues a message when there is room now.

@@ -1,190 +1,190 @@
 //! The life of one session: the upgrade, the handler's methods, the end.
 
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::CatchUnwind;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
-use crate::close::{CloseCause, CloseCode, CloseFrame, CloseInfo};
+use crate::close::{CloseCause, CloseInfo};
 use crate::config::Config;
-use crate::error::{Result, SendError};
 use crate::handler::WebSocketHandler;
 use crate::queue::Queue;
 use crate::socket::WebSocket;
 
 mod driver;
+mod guarded;
 mod heartbeat;
+mod method;
+mod scratch;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use driver::{Driver, Event};
+use driver::Driver;
+use guarded::guarded;
+use method::method;
 
 /// The name of the protocol in the registry.
 const PROTOCOL: &str = "websocket";
 
+/// What the handshake makes of a session.
+pub(crate) struct Prepared<H> {
+    pub(crate) handler: H,
+    pub(crate) socket: WebSocket,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) config: Arc<Config>,
+}
+
+/// What a session starts with. It is passed on in a box, because the future of an `async fn` has room for its
+/// arguments as long as it lives.
+pub(crate) struct Start<U, H, T> {
+    upgrade: U,
+    /// The connection, with the bytes of it that were read already.
+    connection: Option<(T, Bytes)>,
+    prepared: Prepared<H>,
+}
+
+impl<U, H, T> Start<U, H, T> {
+    pub(crate) fn new(upgrade: U, prepared: Prepared<H>) -> Box<Self> {
+        Box::new(Self {
+            upgrade,
+            connection: None,
+            prepared,
+        })
+    }
+}
+
 /// Waits for the upgrade, then runs the session on it.
-pub(crate) async fn upgraded<H, T, E>(
-    upgrade: impl Future<Output = std::result::Result<(T, Bytes), E>>,
-    handler: H,
-    socket: WebSocket,
-    queue: Arc<Queue>,
-    config: Config,
-) where
+pub(crate) async fn upgraded<U, H, T, E>(mut start: Box<Start<U, H, T>>)
+where
+    U: Future<Output = Result<(T, Bytes), E>> + Unpin,
     H: WebSocketHandler,
     T: AsyncRead + AsyncWrite + Unpin,
     E: std::error::Error,
 {
-    let (io, ahead) = match timeout(config.upgrade_timeout, upgrade).await {
-        Ok(Ok(parts)) => parts,
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "websocket upgrade failed");
-            return queue.end(&CloseInfo::abnormal(CloseCause::Lost));
-        }
-        Err(_) => {
-            tracing::debug!("websocket upgrade timed out");
-            return queue.end(&CloseInfo::abnormal(CloseCause::Lost));
-        }
-    };
-    socket.session().set_protocol(PROTOCOL);
-    run(io, ahead, handler, socket, queue, config).await;
-}
-
-/// Runs the session on an upgraded connection.
-pub(crate) async fn run<H, T>(
-    io: T,
-    ahead: Bytes,
-    handler: H,
-    socket: WebSocket,
-    queue: Arc<Queue>,
-    config: Config,
-) where
-    H: WebSocketHandler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let session = socket.session().clone();
-    let grace = config.handler_grace;
-    // Declared before the driver: dropped after it, when the session is over for everybody.
-    let mut owner = Owner {
-        parts: Some((handler, socket)),
-        opened: false,
-        grace,
-    };
-    let info = {
-        let mut draining = pin!(session.draining());
-        let mut driver = Driver::new(io, ahead, queue, config, draining.as_mut());
-        if !open(&mut driver, &mut owner).await {
-            driver.ended().await;
-            return;
-        }
-        owner.opened = true;
-        serve(&mut driver, &mut owner).await
-    };
-    if let Some((handler, socket)) = owner.parts.take() {
-        close(handler, socket, info, grace).await;
+    let time = start.prepared.config.upgrade_timeout;
+    match timeout(time, &mut start.upgrade).await {
+        Ok(Ok(connection)) => start.connection = Some(connection),
+        Ok(Err(error)) => tracing::debug!(%error, "websocket upgrade failed"),
+        Err(_) => tracing::debug!("websocket upgrade timed out"),
     }
+    run(start).await;
 }
 
-/// Calls `open`; false when it failed.
-async fn open<H, T, D>(driver: &mut Driver<'_, T, D>, owner: &mut Owner<H>) -> bool
+/// Runs the session on its connection, if there is one.
+async fn run<U, H, T>(start: Box<Start<U, H, T>>)
 where
     H: WebSocketHandler,
     T: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = ()>,
 {
-    let Some((handler, socket)) = &mut owner.parts else {
-        return false;
+    let session = start.prepared.socket.session().clone();
+    // The driver sets it.
+    let timer = pin!(sleep(Duration::ZERO));
+    let Some(mut life) = Life::begin(start, session.draining(), timer) else {
+        return;
     };
-    let method = guarded(async { handler.open(socket).await });
-    step(driver, pin!(method)).await
-}
-
-/// Hands events to the handler until the session has ended.
-async fn serve<H, T, D>(driver: &mut Driver<'_, T, D>, owner: &mut Owner<H>) -> CloseInfo
-where
-    H: WebSocketHandler,
-    T: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = ()>,
-{
-    while let Some((handler, socket)) = &mut owner.parts {
-        // A peer with many small messages must not keep the thread from other tasks.
-        tokio::task::coop::consume_budget().await;
-        let goes_on = match driver.next().await {
-            Event::Message(message) => {
-                let method = guarded(async { handler.message(socket, message).await });
-                step(driver, pin!(method)).await
-            }
-            Event::Pong(payload) => {
-                let method = guarded(async { handler.pong(socket, payload).await });
-                step(driver, pin!(method)).await
-            }
-            Event::Ended(info) => return info,
-        };
-        if !goes_on {
-            return driver.ended().await;
-        }
+    if !life.open().await {
+        life.driver.ended().await;
+        return;
     }
-    CloseInfo::abnormal(CloseCause::Cut)
+    life.owner.opened = true;
+    let info = life.serve().await;
+    if let Some(closing) = life.close(info) {
+        closing.await;
+    }
 }
 
-/// Makes a panic a value. The handler is not used after one, but for its `close`.
-fn guarded<F: Future>(method: F) -> CatchUnwind<AssertUnwindSafe<F>> {
-    AssertUnwindSafe(method).catch_unwind()
-}
-
-/// Runs one method of the handler and the session under it; false when the session has to end.
+/// A session that has its connection.
 ///
-/// Takes the future pinned: passed by value it would take its room in every future around it.
-async fn step<T, D>(
-    driver: &mut Driver<'_, T, D>,
-    method: Pin<&mut impl Future<Output = std::thread::Result<Result>>>,
-) -> bool
+/// It is put together by a function that is not `async`: what such a one borrows and then moves would keep its
+/// room in the future.
+struct Life<'a, H: WebSocketHandler, T, D> {
+    // Dropped first: when the handler hears of it, the session is over for everybody.
+    driver: Driver<'a, T, D>,
+    owner: Owner<H>,
+}
+
+impl<'a, H, T, D> Life<'a, H, T, D>
 where
+    H: WebSocketHandler,
     T: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = ()>,
+    D: Future<Output = ()> + Unpin,
 {
-    let (frame, cause) = match driver.drive(method).await {
-        Some(Ok(Ok(()))) => return true,
-        Some(Ok(Err(error))) => {
-            if driver.is_closing() && error.is::<SendError>() {
-                tracing::debug!(%error, "websocket closed while its handler ran");
-            } else {
-                tracing::warn!(%error, "websocket handler failed");
-            }
-            error.into_frame()
-        }
-        Some(Err(_)) => {
-            tracing::error!("websocket handler panicked");
-            (
-                CloseFrame::bare(CloseCode::INTERNAL_ERROR),
-                CloseCause::HandlerPanic,
-            )
-        }
-        None => {
-            tracing::warn!("websocket handler dropped, it went on too long after the end");
+    fn begin<U>(
+        start: Box<Start<U, H, T>>,
+        draining: D,
+        timer: Pin<&'a mut Sleep>,
+    ) -> Option<Self> {
+        let Start {
+            connection,
+            prepared,
+            ..
+        } = *start;
+        let Prepared {
+            handler,
+            socket,
+            queue,
+            config,
+        } = prepared;
+        let Some((io, ahead)) = connection else {
+            queue.end(&CloseInfo::abnormal(CloseCause::Lost));
+            return None;
+        };
+        socket.session().set_protocol(PROTOCOL);
+        Some(Self {
+            driver: Driver::new(io, &ahead, queue, config, draining, timer),
+            owner: Owner {
+                parts: Some((handler, socket)),
+                opened: false,
+            },
+        })
+    }
+
+    /// Calls `open`; false when it failed.
+    async fn open(&mut self) -> bool {
+        let Some((handler, socket)) = &mut self.owner.parts else {
             return false;
+        };
+        let method = pin!(guarded(|| handler.open(socket)));
+        let outcome = self.driver.drive(method).await;
+        self.driver.judge(outcome)
+    }
+
+    /// Hands events to the handler until the session has ended.
+    async fn serve(&mut self) -> CloseInfo {
+        while let Some((handler, socket)) = &mut self.owner.parts {
+            let event = self.driver.next().await;
+            let mut method = pin!(method(handler, socket, event));
+            if let Some(info) = method.as_mut().end() {
+                return *info;
+            }
+            let outcome = self.driver.drive(method).await;
+            if !self.driver.judge(outcome) {
+                return self.driver.ended().await;
+            }
         }
-    };
-    driver.fail_handler(frame, cause);
-    false
+        CloseInfo::abnormal(CloseCause::Cut)
+    }
+
+    /// What is left to do; in a box, because an idle session has the room of all that may come.
+    fn close(
+        &mut self,
+        info: CloseInfo,
+    ) -> Option<Pin<Box<impl Future<Output = ()> + use<H, T, D>>>> {
+        let (handler, socket) = self.owner.parts.take()?;
+        Some(Box::pin(close(handler, socket, info)))
+    }
 }
 
 /// Calls `close`, which may panic or hang.
-async fn close<H: WebSocketHandler>(
-    mut handler: H,
-    socket: WebSocket,
-    info: CloseInfo,
-    grace: Duration,
-) {
+async fn close<H: WebSocketHandler>(mut handler: H, socket: WebSocket, info: CloseInfo) {
     tracing::debug!(code = info.code.as_u16(), cause = %info.cause, "websocket closed");
-    let closing = guarded(async { handler.close(&socket, info).await });
+    let grace = socket.config().handler_grace;
+    let closing = guarded(|| handler.close(&socket, info));
     match timeout(grace, closing).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => tracing::error!("websocket handler panicked in close"),
@@ -197,7 +197,6 @@ async fn close<H: WebSocketHandler>(
 struct Owner<H: WebSocketHandler> {
     parts: Option<(H, WebSocket)>,
     opened: bool,
-    grace: Duration,
 }
 
 impl<H: WebSocketHandler> Drop for Owner<H> {
@@ -214,9 +213,8 @@ impl<H: WebSocketHandler> Drop for Owner<H> {
             .close_info()
             .unwrap_or_else(|| CloseInfo::abnormal(CloseCause::Cut));
         let guard = socket.session().hold();
-        let grace = self.grace;
         runtime.spawn(async move {
-            close(handler, socket, info, grace).await;
+            close(handler, socket, info).await;
             drop(guard);
         });
     }

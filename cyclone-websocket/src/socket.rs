@@ -5,8 +5,11 @@ use cyclone_core::{Context, Resources, Session};
 use http::request::Parts;
 
 use crate::close::{CloseCode, CloseError, CloseInfo};
+use crate::config::Config;
 use crate::error::{PingError, SendError};
 use crate::message::{Message, Text};
+use crate::queue::Sending;
+use crate::request::OpeningRequest;
 use crate::sender::WebSocketSender;
 
 /// The session as its handler sees it: the request that opened it, the way to send, and the
@@ -14,30 +17,37 @@ use crate::sender::WebSocketSender;
 #[derive(Debug)]
 pub struct WebSocket {
     sender: WebSocketSender,
-    request: Box<Parts>,
+    request: OpeningRequest,
     session: Session,
-    subprotocol: Option<String>,
+    subprotocol: Option<Box<str>>,
 }
 
 impl WebSocket {
     pub(crate) fn new(
         sender: WebSocketSender,
-        request: Box<Parts>,
+        request: Parts,
         session: Session,
-        subprotocol: Option<String>,
+        subprotocol: Option<Box<str>>,
     ) -> Self {
         Self {
             sender,
-            request,
+            request: OpeningRequest::new(request, &session),
             session,
             subprotocol,
         }
     }
 
     /// The request that opened the session: target, headers and extensions.
+    ///
+    /// It is kept as a few hundred bytes until it is first asked for, and costs some hundred more from then on.
+    /// What is needed of it all the time is better kept by the handler.
     #[must_use]
     pub fn request(&self) -> &Parts {
-        &self.request
+        self.request.parts(&self.session)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.sender.config()
     }
 
     /// The place of the connection in its server; detached when the server is none of cyclone's.
@@ -65,8 +75,8 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the message was not queued.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.sender.send(message).await
+    pub fn send(&self, message: impl Into<Message>) -> Sending<'_> {
+        self.sender.send(message)
     }
 
     /// Queues a message when there is room now; see [`WebSocketSender::try_send`].

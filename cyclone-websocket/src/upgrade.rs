@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use cyclone_core::{Session, UpgradeError};
+use cyclone_core::{Session, Transport, UpgradeError};
 use http::Extensions;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -20,7 +20,7 @@ use crate::handler::WebSocketHandler;
 use crate::handshake::{self, HandshakeError, HandshakeErrorKind};
 use crate::queue::Queue;
 use crate::sender::WebSocketSender;
-use crate::session;
+use crate::session::{Prepared, Start, upgraded};
 use crate::socket::WebSocket;
 
 /// Answers an upgrade request and starts a session with `handler`.
@@ -98,27 +98,34 @@ impl OnUpgrade {
     }
 }
 
-/// Copies what points into the read buffer of the HTTP connection, which would otherwise stay allocated, at
-/// 8 KiB or more, as long as the session.
-fn compact(parts: &mut Parts) {
-    if let Ok(uri) = parts.uri.to_string().parse() {
-        parts.uri = uri;
+/// The connection of a server of cyclone; nothing but the socket is kept.
+struct FromCore(cyclone_core::OnUpgrade);
+
+impl Future for FromCore {
+    type Output = Result<(Transport, Bytes), UpgradeError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let upgraded = std::task::ready!(Pin::new(&mut self.0).poll(cx))?;
+        let (connection, ahead) = upgraded.into_parts();
+        let (transport, ..) = connection.into_parts();
+        Poll::Ready(Ok((transport, ahead)))
     }
-    let mut headers = HeaderMap::with_capacity(parts.headers.keys_len());
-    for (name, value) in &parts.headers {
-        let mut copy = HeaderValue::from_bytes(value.as_bytes());
-        if let Ok(copy) = &mut copy {
-            copy.set_sensitive(value.is_sensitive());
-        }
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_ref()), copy) {
-            headers.append(name, value);
-        }
+}
+
+/// The connection of a hyper server, which has the bytes read ahead in itself.
+struct FromHyper(hyper::upgrade::OnUpgrade);
+
+impl Future for FromHyper {
+    type Output = Result<(TokioIo<hyper::upgrade::Upgraded>, Bytes), hyper::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let upgraded = std::task::ready!(Pin::new(&mut self.0).poll(cx))?;
+        Poll::Ready(Ok((TokioIo::new(upgraded), Bytes::new())))
     }
-    parts.headers = headers;
 }
 
 fn start<H, F>(
-    mut parts: Parts,
+    parts: Parts,
     on_upgrade: Option<OnUpgrade>,
     factory: F,
 ) -> Result<Response<()>, HandshakeError>
@@ -132,8 +139,7 @@ where
         .ok_or(HandshakeErrorKind::NotUpgradable)?;
     let mut handler = factory(&parts);
     let accepted = handshake::accept(&parts, accept, &mut handler)?;
-    let config = handler.config();
-    compact(&mut parts);
+    let config = handler.config().shared();
 
     let session = parts
         .extensions
@@ -144,23 +150,22 @@ where
         .subprotocol
         .as_ref()
         .and_then(|value| value.to_str().ok())
-        .map(String::from);
-    let queue = Arc::new(Queue::new(&config));
+        .map(Box::from);
+    let queue = Arc::new(Queue::new(Arc::clone(&config)));
     let sender = WebSocketSender::new(Arc::clone(&queue));
-    let socket = WebSocket::new(sender, Box::new(parts), session.clone(), subprotocol);
+    let socket = WebSocket::new(sender, parts, session.clone(), subprotocol);
+    let prepared = Prepared {
+        handler,
+        socket,
+        queue,
+        config,
+    };
     match on_upgrade {
         OnUpgrade::Core(upgrade) => {
-            let upgrade = async {
-                let (connection, ahead) = upgrade.await?.into_parts();
-                let (transport, ..) = connection.into_parts();
-                Ok::<_, UpgradeError>((transport, ahead))
-            };
-            session.spawn(session::upgraded(upgrade, handler, socket, queue, config));
+            session.spawn(upgraded(Start::new(FromCore(upgrade), prepared)));
         }
         OnUpgrade::Hyper(upgrade) => {
-            let upgrade =
-                async { Ok::<_, hyper::Error>((TokioIo::new(upgrade.await?), Bytes::new())) };
-            session.spawn(session::upgraded(upgrade, handler, socket, queue, config));
+            session.spawn(upgraded(Start::new(FromHyper(upgrade), prepared)));
         }
     }
     Ok(accepted.response())
@@ -244,38 +249,5 @@ impl<F> Clone for WebSocketService<F> {
 impl<F> fmt::Debug for WebSocketService<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketService").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::Request;
-    use http::header::HeaderValue;
-
-    use super::compact;
-
-    /// The session must not keep the read buffer of the HTTP connection alive.
-    #[test]
-    fn the_request_of_a_session_owns_its_bytes() {
-        let mut secret = HeaderValue::from_static("token");
-        secret.set_sensitive(true);
-        let (mut parts, ()) = Request::get("/path?query")
-            .header("x-name", "one")
-            .header("authorization", secret)
-            .header("x-name", "two")
-            .body(())
-            .unwrap()
-            .into_parts();
-        let before = parts.clone();
-        compact(&mut parts);
-        assert_eq!(parts.uri, before.uri);
-        assert_eq!(parts.headers, before.headers);
-        assert!(parts.headers["authorization"].is_sensitive());
-        for (name, value) in &before.headers {
-            let copies = parts.headers.get_all(name);
-            let copy = copies.iter().find(|copy| *copy == value).unwrap();
-            assert_ne!(copy.as_bytes().as_ptr(), value.as_bytes().as_ptr());
-        }
-        assert_ne!(parts.uri.path().as_ptr(), before.uri.path().as_ptr());
     }
 }

@@ -1,11 +1,8 @@
 //! Turns the bytes of a client into messages and control frames.
 
-use std::io::Cursor;
-
+use bytes::Bytes;
 use bytes::buf::Limit;
-use bytes::{BufMut, Bytes};
-use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
 
 use super::Failure;
 use crate::close::CloseCode;
@@ -14,15 +11,12 @@ use crate::message::{Message, Text};
 
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
-/// The longest header that a client writes, in bytes.
-const MAX_HEADER_BYTES: usize = 14;
+use unfinished::Unfinished;
+
 /// The longest payload of a control frame, in bytes (RFC 6455 section 5.5).
 const MAX_CONTROL_BYTES: usize = MAX_PING_BYTES;
-/// How much room a message gets at first, in bytes. More follows what has arrived, never what was declared.
-const FIRST_ROOM_BYTES: usize = 16 * 1024;
-/// From this many missing payload bytes on it pays to read straight into the message.
-pub(crate) const DIRECT_READ_BYTES: usize = 8 * 1024;
 
 /// What the peer said.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,255 +28,126 @@ pub(crate) enum Incoming {
     Close(Option<(CloseCode, Text)>),
 }
 
-/// The decoder of one connection; idle it owns no heap memory.
+/// What a client may send, in payload bytes.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    message: usize,
+    frame: usize,
+}
+
+/// The decoder of one connection; between messages it owns no heap memory.
 ///
 /// After a [`Failure`] it must not be used again.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    max_message: usize,
-    max_frame: usize,
-    /// A header that has not arrived as a whole.
-    header: [u8; MAX_HEADER_BYTES],
-    header_len: usize,
-    /// The frame whose payload arrives.
-    frame: Option<Frame>,
-    /// The payload of a control frame, which may come between the fragments of a message.
-    control: Vec<u8>,
-    /// The message whose fragments arrive.
-    message: Option<Partial>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    /// `None` for data, which goes into the message.
-    control: Option<Control>,
-    is_final: bool,
-    mask: [u8; 4],
-    /// Payload bytes that have not arrived.
-    missing: usize,
-}
-
-#[derive(Debug)]
-struct Partial {
-    is_text: bool,
-    data: Vec<u8>,
-    /// How much of `data` is known to be UTF-8.
-    checked: usize,
+    limits: Limits,
+    unfinished: Option<Box<Unfinished>>,
 }
 
 impl Decoder {
     /// A decoder with these limits in payload bytes.
     pub(crate) fn new(max_message: usize, max_frame: usize) -> Self {
         Self {
-            max_message,
-            max_frame,
-            header: [0; MAX_HEADER_BYTES],
-            header_len: 0,
-            frame: None,
-            control: Vec::new(),
-            message: None,
+            limits: Limits {
+                message: max_message,
+                frame: max_frame,
+            },
+            unfinished: None,
         }
     }
 
     /// Takes bytes off the front of `input` until something is complete; `None` when all are taken and
     /// nothing is.
     pub(crate) fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, Failure> {
-        loop {
-            let Some(frame) = self.frame else {
-                let Some((header, length)) = self.take_header(input)? else {
-                    return Ok(None);
-                };
-                self.begin(&header, length)?;
-                continue;
-            };
-            if frame.missing > 0 {
-                let (now, rest) = input.split_at(frame.missing.min(input.len()));
-                *input = rest;
-                self.take_payload(now);
-                if now.len() < frame.missing {
-                    self.check_text()?;
-                    return Ok(None);
-                }
+        if self.unfinished.is_none() {
+            if input.is_empty() {
+                return Ok(None);
             }
-            self.frame = None;
-            if let Some(incoming) = self.end(frame)? {
-                return Ok(Some(incoming));
+            let whole = self.whole_frame(input)?;
+            if whole.is_some() {
+                return Ok(whole);
             }
         }
+        let unfinished = self.unfinished.get_or_insert_default();
+        let incoming = unfinished.decode(input, self.limits)?;
+        if unfinished.is_nothing() {
+            self.unfinished = None;
+        }
+        Ok(incoming)
+    }
+
+    /// The short way: a frame without fragments that has arrived as a whole, as nearly all are. Gives `None`
+    /// and takes nothing when the frame at the front is of another kind; the long way finds its faults then.
+    fn whole_frame(&self, input: &mut &[u8]) -> Result<Option<Incoming>, Failure> {
+        let [first, second, ..] = **input else {
+            return Ok(None);
+        };
+        check_first_bytes(first, second)?;
+        let (start, length) = match (second & 0x7f, *input) {
+            (126, [_, _, high, low, ..]) => (8, usize::from(u16::from_be_bytes([*high, *low]))),
+            (126 | 127, _) => return Ok(None),
+            (length, _) => (6, usize::from(length)),
+        };
+        let is_control = first & 0x08 != 0;
+        let is_within = is_control || length <= self.limits.frame.min(self.limits.message);
+        let is_shortest = start == 6 || length > 125;
+        let is_whole = first & 0x80 != 0 && first & 0x0f != 0;
+        if !(is_within && is_shortest && is_whole) {
+            return Ok(None);
+        }
+        let Some((frame, rest)) = input.split_at_checked(start + length) else {
+            return Ok(None);
+        };
+        let (header, payload) = frame.split_at(start);
+        let Some(mask) = header.last_chunk::<4>() else {
+            return Ok(None);
+        };
+        *input = rest;
+        let mut payload = payload.to_vec();
+        unmask(&mut payload, &mut mask.clone());
+        let incoming = match first & 0x0f {
+            1 => message(true, payload),
+            2 => message(false, payload),
+            8 => control_frame(Control::Close, payload.into()),
+            9 => control_frame(Control::Ping, payload.into()),
+            10 => control_frame(Control::Pong, payload.into()),
+            opcode => control_frame(Control::Reserved(opcode), payload.into()),
+        };
+        incoming.map(Some)
     }
 
     /// Room to read the rest of a big frame into, once all earlier bytes are decoded. Call
     /// [`arrived`](Self::arrived) after reading, then [`decode`](Self::decode).
     pub(crate) fn direct(&mut self) -> Option<Limit<&mut Vec<u8>>> {
-        let frame = self.frame.as_ref()?;
-        if frame.control.is_some() || frame.missing < DIRECT_READ_BYTES {
-            return None;
-        }
-        let message = self.message.as_mut()?;
-        message.make_room(1, frame.missing, frame.is_final);
-        let room = message.data.capacity() - message.data.len();
-        let limit = room.min(frame.missing);
-        Some((&mut message.data).limit(limit))
+        self.unfinished.as_mut()?.direct()
     }
 
     /// Says that `count` bytes were read into [`direct`](Self::direct).
     pub(crate) fn arrived(&mut self, count: usize) -> Result<(), Failure> {
-        if let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) {
-            let start = message.data.len() - count;
-            unmask(&mut message.data[start..], &mut frame.mask);
-            frame.missing -= count;
+        match &mut self.unfinished {
+            Some(unfinished) => unfinished.arrived(count),
+            None => Ok(()),
         }
-        self.check_text()
-    }
-
-    /// Completes a header, whose length its second byte tells.
-    fn take_header(&mut self, input: &mut &[u8]) -> Result<Option<(FrameHeader, u64)>, Failure> {
-        loop {
-            let wanted = match self.header_len {
-                0 | 1 => 2,
-                _ => header_length(self.header[1]),
-            };
-            let count = (wanted - self.header_len).min(input.len());
-            let (now, rest) = input.split_at(count);
-            *input = rest;
-            self.header[self.header_len..self.header_len + count].copy_from_slice(now);
-            self.header_len += count;
-            if self.header_len < wanted {
-                return Ok(None);
-            }
-            if self.header_len == 2 {
-                check_first_bytes(self.header[0], self.header[1])?;
-            }
-            if self.header_len == header_length(self.header[1]) {
-                break;
-            }
-        }
-        let mut cursor = Cursor::new(&self.header[..self.header_len]);
-        let (header, length) = FrameHeader::parse(&mut cursor)
-            .ok()
-            .flatten()
-            .ok_or(Failure::Protocol("bad frame header"))?;
-        if header.len(length) != self.header_len {
-            return Err(Failure::Protocol("length not in its shortest form"));
-        }
-        if length > i64::MAX as u64 {
-            return Err(Failure::Protocol("length with its highest bit set"));
-        }
-        self.header_len = 0;
-        Ok(Some((header, length)))
-    }
-
-    /// Checks the header against the limits and against the frames before it.
-    fn begin(&mut self, header: &FrameHeader, length: u64) -> Result<(), Failure> {
-        let Some(mask) = header.mask else {
-            return Err(Failure::Protocol("frame is not masked"));
-        };
-        let length = usize::try_from(length).map_err(|_| Failure::TooBig)?;
-        let control = match header.opcode {
-            OpCode::Control(control) => Some(control),
-            OpCode::Data(data) => {
-                self.begin_data(data, length)?;
-                None
-            }
-        };
-        self.frame = Some(Frame {
-            control,
-            is_final: header.is_final,
-            mask,
-            missing: length,
-        });
-        Ok(())
-    }
-
-    fn begin_data(&mut self, data: Data, length: usize) -> Result<(), Failure> {
-        let before = match (data, &self.message) {
-            (Data::Continue, Some(message)) => message.data.len(),
-            (Data::Continue, None) => {
-                return Err(Failure::Protocol("continuation of nothing"));
-            }
-            (_, Some(_)) => return Err(Failure::Protocol("message inside a message")),
-            (_, None) => 0,
-        };
-        if length > self.max_frame || before.saturating_add(length) > self.max_message {
-            return Err(Failure::TooBig);
-        }
-        self.message.get_or_insert_with(|| Partial {
-            is_text: data == Data::Text,
-            data: Vec::new(),
-            checked: 0,
-        });
-        Ok(())
-    }
-
-    fn take_payload(&mut self, now: &[u8]) {
-        let Some(frame) = &mut self.frame else { return };
-        let target = match (frame.control, &mut self.message) {
-            (None, Some(message)) => {
-                message.make_room(now.len(), frame.missing, frame.is_final);
-                &mut message.data
-            }
-            _ => &mut self.control,
-        };
-        let start = target.len();
-        target.extend_from_slice(now);
-        unmask(&mut target[start..], &mut frame.mask);
-        frame.missing -= now.len();
-    }
-
-    /// Ends a frame: a control frame is an event, the last frame of a message too.
-    fn end(&mut self, frame: Frame) -> Result<Option<Incoming>, Failure> {
-        if let Some(control) = frame.control {
-            let payload = Bytes::from(std::mem::take(&mut self.control));
-            return match control {
-                Control::Ping => Ok(Some(Incoming::Ping(payload))),
-                Control::Pong => Ok(Some(Incoming::Pong(payload))),
-                Control::Close => close(&payload).map(|body| Some(Incoming::Close(body))),
-                Control::Reserved(_) => Err(Failure::Protocol("unknown opcode")),
-            };
-        }
-        if !frame.is_final {
-            self.check_text()?;
-            return Ok(None);
-        }
-        let Some(message) = self.message.take() else {
-            return Ok(None);
-        };
-        let bytes = Bytes::from(message.data);
-        Ok(Some(Incoming::Message(if message.is_text {
-            Message::Text(Text::try_from(bytes).map_err(|_| Failure::InvalidText)?)
-        } else {
-            Message::Binary(bytes)
-        })))
-    }
-
-    /// Fails as soon as the text that has arrived cannot become UTF-8 any more.
-    fn check_text(&mut self) -> Result<(), Failure> {
-        let Some(message) = self.message.as_mut().filter(|message| message.is_text) else {
-            return Ok(());
-        };
-        match std::str::from_utf8(&message.data[message.checked..]) {
-            Ok(_) => message.checked = message.data.len(),
-            Err(error) if error.error_len().is_some() => return Err(Failure::InvalidText),
-            Err(error) => message.checked += error.valid_up_to(),
-        }
-        Ok(())
     }
 }
 
-impl Partial {
-    /// Makes room for `needed` bytes of a frame that misses `missing`: at most twice of what has arrived,
-    /// so that a declared length alone costs nothing (RUSTSEC-2023-0065), and at least that where it is
-    /// needed, so that many small fragments do not copy the message again and again.
-    fn make_room(&mut self, needed: usize, missing: usize, is_final: bool) {
-        if self.data.capacity() - self.data.len() >= needed {
-            return;
-        }
-        let twice = self.data.len().max(FIRST_ROOM_BYTES).max(needed);
-        if is_final || missing > twice {
-            self.data.reserve_exact(twice.min(missing));
-        } else {
-            self.data.reserve(needed);
-        }
+/// A message, which is complete.
+fn message(is_text: bool, payload: Vec<u8>) -> Result<Incoming, Failure> {
+    let bytes = Bytes::from(payload);
+    Ok(Incoming::Message(if is_text {
+        Message::Text(Text::try_from(bytes).map_err(|_| Failure::InvalidText)?)
+    } else {
+        Message::Binary(bytes)
+    }))
+}
+
+/// A control frame, which is complete.
+fn control_frame(control: Control, payload: Bytes) -> Result<Incoming, Failure> {
+    match control {
+        Control::Ping => Ok(Incoming::Ping(payload)),
+        Control::Pong => Ok(Incoming::Pong(payload)),
+        Control::Close => close(&payload).map(Incoming::Close),
+        Control::Reserved(_) => Err(Failure::Protocol("unknown opcode")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::{Queue, Room};
+use super::{Item, Queue, Room};
 use crate::close::{CloseCause, CloseCode, CloseFrame, CloseInfo};
 use crate::config::Config;
 use crate::message::Message;
@@ -12,13 +12,15 @@ fn queue(bytes: usize, messages: usize) -> Arc<Queue> {
     let config = Config::new()
         .outgoing_bytes(bytes)
         .outgoing_messages(messages);
-    Arc::new(Queue::new(&config))
+    Arc::new(Queue::new(Arc::new(config)))
 }
 
 fn take_all(queue: &Queue) -> (Vec<Message>, Room) {
     let mut taken = Vec::new();
-    let (room, more) = queue.take(|message| {
-        taken.push(message);
+    let (room, more) = queue.take(|item| {
+        if let Item::Message(message, _) = item {
+            taken.push(message);
+        }
         true
     });
     assert!(!more);
@@ -139,4 +141,68 @@ fn watch_tells_what_waits_already() {
     assert!(!queue.watch(waker, false), "nothing can be written");
     queue.ask_close(CloseFrame::bare(CloseCode::NORMAL));
     assert!(queue.watch(waker, false), "but a close can be seen");
+}
+
+#[tokio::test]
+async fn the_next_in_the_line_is_told_when_the_first_gives_up() {
+    let queue = queue(10, 100);
+    queue.try_send(vec![0; 10].into()).unwrap();
+    let mut first = Box::pin(queue.send(vec![0; 10].into()));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    let second = tokio::spawn({
+        let queue = Arc::clone(&queue);
+        async move { queue.send("x".into()).await }
+    });
+    tokio::task::yield_now().await;
+    let (_, room) = take_all(&queue);
+    // The first is woken and does not come.
+    queue.written(room);
+    tokio::task::yield_now().await;
+    assert!(!second.is_finished());
+    assert!(queue.try_send("y".into()).unwrap_err().is_full());
+    drop(first);
+    second.await.unwrap().unwrap();
+    queue.try_send("y".into()).unwrap();
+}
+
+#[test]
+fn one_in_the_middle_of_the_line_may_leave() {
+    let queue = queue(10, 100);
+    queue.try_send(vec![0; 10].into()).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut line: Vec<_> = (0..3)
+        .map(|_| Box::pin(queue.send(vec![0; 10].into())))
+        .collect();
+    for sending in &mut line {
+        for _ in 0..2 {
+            assert!(sending.as_mut().poll(&mut cx).is_pending());
+        }
+    }
+    drop(line.remove(1));
+    for mut sending in line {
+        let (_, room) = take_all(&queue);
+        queue.written(room);
+        assert!(sending.as_mut().poll(&mut cx).is_ready());
+    }
+    assert!(queue.state().line.is_none());
+}
+
+#[test]
+fn an_empty_queue_owns_no_list() {
+    let queue = queue(100, 10);
+    assert_eq!(queue.state().messages.capacity(), 0);
+    queue.try_send("x".into()).unwrap();
+    assert_ne!(queue.state().messages.capacity(), 0);
+    take_all(&queue);
+    assert_eq!(queue.state().messages.capacity(), 0);
+}
+
+/// There is one for every socket.
+#[test]
+fn a_queue_stays_small() {
+    // With the two counters of the `Arc`.
+    let bytes = size_of::<Queue>() + 2 * size_of::<usize>();
+    assert!(bytes <= 176, "{bytes} bytes");
+    assert!(size_of::<super::Sending<'_>>() <= 72);
 }

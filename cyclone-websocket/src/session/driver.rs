@@ -7,13 +7,16 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::task::coop;
+use tokio::time::{Instant, Sleep};
 
 use super::heartbeat::{Beat, Heartbeat};
+use super::scratch::Input;
 use super::writer::Writer;
 use crate::close::{CloseCause, CloseCode, CloseFrame, CloseInfo};
 use crate::codec::decoder::Decoder;
 use crate::config::Config;
+use crate::error::{Result, SendError};
 use crate::message::Message;
 use crate::queue::Queue;
 
@@ -31,31 +34,32 @@ pub(super) enum Event {
 }
 
 /// The connection and everything that is known about it.
+///
+/// There is one for each socket, idle or not: what is rare is in a box.
 pub(super) struct Driver<'a, T, D> {
     /// `None` once the session has ended, while the handler may still finish.
     io: Option<T>,
     queue: Arc<Queue>,
-    config: Config,
     /// Resolves when the server shuts down.
-    draining: Option<Pin<&'a mut D>>,
-    reading: Reading,
+    draining: Option<D>,
     decoder: Decoder,
-    /// What was read and not decoded, because a message waits for the handler.
-    input: Vec<u8>,
-    input_at: usize,
+    /// What was read and not decoded. While the session runs this is the buffer of the thread; while it waits
+    /// it is there only when a message waits for the handler.
+    input: Option<Box<Input>>,
     /// One message read ahead.
     message: Option<Message>,
     /// The last pong that the handler was not told.
-    pong: Option<Bytes>,
+    pong: Option<Box<Bytes>>,
     writer: Writer,
-    /// The peer takes nothing any more; what it sent may still arrive.
-    writer_failed: bool,
     heartbeat: Heartbeat,
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
     /// When the closing handshake, or what is left after a failed write, has lasted long enough.
     deadline: Option<Instant>,
-    timer: Pin<Box<Sleep>>,
-    info: Option<CloseInfo>,
+    timer: Pin<&'a mut Sleep>,
+    info: Option<Box<CloseInfo>>,
+    reading: Reading,
+    /// The peer takes nothing any more; what it sent may still arrive.
+    writer_failed: bool,
 }
 
 /// What is done with bytes of the peer.
@@ -71,42 +75,59 @@ enum Reading {
 impl<'a, T, D> Driver<'a, T, D>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = ()>,
+    D: Future<Output = ()> + Unpin,
 {
     pub(super) fn new(
         io: T,
-        ahead: Bytes,
+        ahead: &[u8],
         queue: Arc<Queue>,
-        config: Config,
-        draining: Pin<&'a mut D>,
+        config: Arc<Config>,
+        draining: D,
+        timer: Pin<&'a mut Sleep>,
     ) -> Self {
-        let now = Instant::now();
-        let heartbeat = Heartbeat::new(config.ping_interval, config.pong_timeout, now);
-        let first = heartbeat.deadline().unwrap_or(now);
         Self {
             io: Some(io),
             queue,
             draining: Some(draining),
-            reading: Reading::Frames,
             decoder: Decoder::new(config.max_message_bytes, config.max_frame_bytes),
-            input: ahead.into(),
-            input_at: 0,
+            input: Input::of(ahead),
             message: None,
             pong: None,
             writer: Writer::default(),
-            writer_failed: false,
-            heartbeat,
+            heartbeat: Heartbeat::new(config, Instant::now()),
             closing: None,
             deadline: None,
-            timer: Box::pin(sleep_until(first)),
+            timer,
             info: None,
-            config,
+            reading: Reading::Frames,
+            writer_failed: false,
         }
+    }
+
+    fn config(&self) -> &Config {
+        self.queue.config()
     }
 
     /// Waits for the next event.
     pub(super) async fn next(&mut self) -> Event {
-        poll_fn(|cx| self.poll(cx, true)).await
+        poll_fn(|cx| {
+            // A peer with many small messages must not keep the thread from other tasks.
+            let Poll::Ready(budget) = coop::poll_proceed(cx) else {
+                self.rest();
+                return Poll::Pending;
+            };
+            let polled = self.poll(cx, true);
+            if polled.is_ready() {
+                budget.made_progress();
+            }
+            polled
+        })
+        .await
+    }
+
+    /// Gives the buffer back before the session waits.
+    fn rest(&mut self) {
+        self.input = self.input.take().and_then(Input::keep);
     }
 
     /// Runs the session until it has ended; messages are dropped.
@@ -131,7 +152,7 @@ where
                 return Poll::Pending;
             }
             if !std::mem::replace(&mut in_grace, true) {
-                let Some(end) = Instant::now().checked_add(self.config.handler_grace) else {
+                let Some(end) = Instant::now().checked_add(self.config().handler_grace) else {
                     return Poll::Pending;
                 };
                 self.timer.as_mut().reset(end);
@@ -141,12 +162,40 @@ where
         .await
     }
 
-    pub(super) fn is_closing(&self) -> bool {
+    /// What came of a method of the handler; false when the session has to end.
+    pub(super) fn judge(&mut self, outcome: Option<std::thread::Result<Result>>) -> bool {
+        let (frame, cause) = match outcome {
+            Some(Ok(Ok(()))) => return true,
+            Some(Ok(Err(error))) => {
+                if self.is_closing() && error.is::<SendError>() {
+                    tracing::debug!(%error, "websocket closed while its handler ran");
+                } else {
+                    tracing::warn!(%error, "websocket handler failed");
+                }
+                error.into_frame()
+            }
+            Some(Err(_)) => {
+                tracing::error!("websocket handler panicked");
+                (
+                    CloseFrame::bare(CloseCode::INTERNAL_ERROR),
+                    CloseCause::HandlerPanic,
+                )
+            }
+            None => {
+                tracing::warn!("websocket handler dropped, it went on too long after the end");
+                return false;
+            }
+        };
+        self.fail_handler(frame, cause);
+        false
+    }
+
+    fn is_closing(&self) -> bool {
         self.closing.is_some() || self.info.is_some()
     }
 
     /// The handler failed: it is told nothing more but the end.
-    pub(super) fn fail_handler(&mut self, frame: CloseFrame, cause: CloseCause) {
+    fn fail_handler(&mut self, frame: CloseFrame, cause: CloseCause) {
         self.message = None;
         self.pong = None;
         self.begin_close(frame, cause);
@@ -159,16 +208,15 @@ where
         loop {
             if wants_events {
                 if let Some(payload) = self.pong.take() {
-                    return Poll::Ready(Event::Pong(payload));
+                    return Poll::Ready(Event::Pong(*payload));
                 }
                 if let Some(message) = self.message.take() {
                     return Poll::Ready(Event::Message(message));
                 }
             }
             if let Some(info) = &self.info {
-                return Poll::Ready(Event::Ended(info.clone()));
+                return Poll::Ready(Event::Ended((**info).clone()));
             }
-            let now = Instant::now();
             if let Some(frame) = self.queue.asked() {
                 self.begin_close(frame, CloseCause::Local);
             }
@@ -176,12 +224,11 @@ where
             if self.decode_input() {
                 continue;
             }
-            let progress = self.poll_write(cx, now)
-                | self.poll_read(cx)
-                | self.poll_end(cx)
-                | self.poll_timer(cx, now);
+            let progress =
+                self.poll_write(cx) | self.poll_read(cx) | self.poll_end(cx) | self.poll_timer(cx);
             let writable = self.writer.is_writable() && !self.writer_failed;
             if !progress && !self.queue.watch(cx.waker(), writable) {
+                self.rest();
                 return Poll::Pending;
             }
         }
@@ -189,7 +236,7 @@ where
 
     fn poll_draining(&mut self, cx: &mut Context<'_>) {
         if let Some(draining) = &mut self.draining
-            && draining.as_mut().poll(cx).is_ready()
+            && Pin::new(draining).poll(cx).is_ready()
         {
             self.draining = None;
             let frame = CloseFrame::bare(CloseCode::GOING_AWAY);
@@ -197,17 +244,17 @@ where
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(io) = &mut self.io else { return false };
         if self.writer_failed {
             return false;
         }
-        let (written, result) = self.writer.poll(io, cx, &self.queue, now);
+        let (written, result) = self.writer.poll(io, cx, &self.queue);
         if written.unblocked {
             self.heartbeat.alive();
         }
         if written.ping {
-            self.heartbeat.ping_written(now);
+            self.heartbeat.ping_written(Instant::now());
         }
         if let Err(error) = result {
             // The peer may have sent messages and a Close frame before: they are still read.
@@ -215,37 +262,41 @@ where
             self.writer_failed = true;
             self.queue.begin_close();
             if self.deadline.is_none() {
-                self.deadline = now.checked_add(self.config.close_timeout);
+                self.deadline = Instant::now().checked_add(self.config().close_timeout);
             }
             return true;
         }
         written.progress
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    /// One timer for all times. The clock is read only when it has fired.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         if self.info.is_some() {
             return false;
         }
-        self.heartbeat.set_reading(self.takes_bytes(), now);
+        self.heartbeat.set_reading(self.takes_bytes(), Instant::now);
         let stall = self
             .writer
             .blocked()
             .filter(|_| !self.writer_failed)
-            .and_then(|since| since.checked_add(self.config.write_stall_timeout));
+            .and_then(|since| since.checked_add(self.config().write_stall_timeout));
         let next = [self.deadline, self.heartbeat.deadline(), stall]
             .into_iter()
             .flatten()
             .min();
         let Some(next) = next else { return false };
-        if next <= now {
-            self.timeout(now, stall);
-            return true;
-        }
         // An earlier time that is set already stays: it costs one early look, not a change per message.
         if self.timer.is_elapsed() || self.timer.deadline() > next {
             self.timer.as_mut().reset(next);
         }
-        self.timer.as_mut().poll(cx).is_ready()
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        let now = Instant::now();
+        if next <= now {
+            self.timeout(now, stall);
+        }
+        true
     }
 
     fn timeout(&mut self, now: Instant, stall: Option<Instant>) {

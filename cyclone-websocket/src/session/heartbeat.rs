@@ -1,8 +1,11 @@
 //! When to ping, and when a silent peer counts as lost. Without a clock of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::config::Config;
 
 /// The heartbeat of one connection.
 ///
@@ -12,14 +15,15 @@ use tokio::time::Instant;
 /// lives as well.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    interval: Option<Duration>,
-    timeout: Option<Duration>,
+    /// Shared with all sessions that have the same: the interval and the timeout.
+    config: Arc<Config>,
     next_ping: Option<Instant>,
-    /// A ping was written and nothing has arrived since.
-    waiting: bool,
     /// Stands still, at `None`, while nothing is read.
     pong_deadline: Option<Instant>,
+    /// A ping was written and nothing has arrived since.
+    waiting: bool,
     reading: bool,
+    stopped: bool,
 }
 
 /// What [`Heartbeat::check`] found.
@@ -31,14 +35,14 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
-    pub(super) fn new(interval: Option<Duration>, timeout: Option<Duration>, now: Instant) -> Self {
+    pub(super) fn new(config: Arc<Config>, now: Instant) -> Self {
         Self {
-            interval,
-            timeout,
-            next_ping: interval.and_then(|interval| now.checked_add(interval)),
-            waiting: false,
+            next_ping: after(now, config.ping_interval),
+            config,
             pong_deadline: None,
+            waiting: false,
             reading: true,
+            stopped: false,
         }
     }
 
@@ -55,20 +59,20 @@ impl Heartbeat {
     }
 
     /// Reading was stopped or goes on; what is not read cannot be missed.
-    pub(super) fn set_reading(&mut self, reading: bool, now: Instant) {
+    pub(super) fn set_reading(&mut self, reading: bool, now: impl FnOnce() -> Instant) {
         if self.reading == reading {
             return;
         }
         self.reading = reading;
         self.pong_deadline = None;
         if self.waiting {
-            self.set_deadline(now);
+            self.set_deadline(now());
         }
     }
 
     fn set_deadline(&mut self, now: Instant) {
-        if self.reading {
-            self.pong_deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        if self.reading && !self.stopped {
+            self.pong_deadline = after(now, self.config.pong_timeout);
         }
     }
 
@@ -85,7 +89,7 @@ impl Heartbeat {
             return Beat::Lost;
         }
         if self.next_ping.is_some_and(|next| next <= now) {
-            self.next_ping = self.interval.and_then(|interval| now.checked_add(interval));
+            self.next_ping = after(now, self.config.ping_interval);
             if !self.waiting {
                 return Beat::PingDue;
             }
@@ -95,28 +99,39 @@ impl Heartbeat {
 
     /// No more pings: the session is closing or over.
     pub(super) fn stop(&mut self) {
+        self.stopped = true;
         self.next_ping = None;
-        self.interval = None;
         self.pong_deadline = None;
-        self.timeout = None;
     }
+}
+
+/// A time that far in the future; `None` when it is too far to be told.
+fn after(now: Instant, time: Option<Duration>) -> Option<Instant> {
+    now.checked_add(time?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::time::Instant;
 
     use super::{Beat, Heartbeat};
+    use crate::config::Config;
 
     const INTERVAL: Duration = Duration::from_secs(30);
     const TIMEOUT: Duration = Duration::from_secs(20);
     const MS: Duration = Duration::from_millis(1);
 
     fn new() -> (Heartbeat, Instant) {
+        with(Some(INTERVAL), Some(TIMEOUT))
+    }
+
+    fn with(interval: Option<Duration>, timeout: Option<Duration>) -> (Heartbeat, Instant) {
+        let config = Config::new().ping_interval(interval).pong_timeout(timeout);
         let now = Instant::now();
-        (Heartbeat::new(Some(INTERVAL), Some(TIMEOUT), now), now)
+        (Heartbeat::new(Arc::new(config), now), now)
     }
 
     #[test]
@@ -149,8 +164,7 @@ mod tests {
 
     #[test]
     fn no_second_ping_while_one_waits() {
-        let now = Instant::now();
-        let mut heartbeat = Heartbeat::new(Some(INTERVAL), None, now);
+        let (mut heartbeat, now) = with(Some(INTERVAL), None);
         heartbeat.ping_written(now);
         assert_eq!(heartbeat.check(now + INTERVAL), Beat::Nothing);
         heartbeat.alive();
@@ -160,20 +174,19 @@ mod tests {
     #[test]
     fn the_timeout_stands_still_while_nothing_is_read() {
         let (mut heartbeat, start) = new();
-        heartbeat.set_reading(false, start);
+        heartbeat.set_reading(false, || start);
         heartbeat.ping_written(start);
         assert_eq!(heartbeat.check(start + TIMEOUT), Beat::Nothing);
         let resumed = start + TIMEOUT;
-        heartbeat.set_reading(true, resumed);
+        heartbeat.set_reading(true, || resumed);
         assert_eq!(heartbeat.check(resumed + TIMEOUT - MS), Beat::Nothing);
         assert_eq!(heartbeat.check(resumed + TIMEOUT), Beat::Lost);
     }
 
     #[test]
     fn off_is_off() {
-        let now = Instant::now();
-        assert_eq!(Heartbeat::new(None, None, now).deadline(), None);
-        let mut heartbeat = Heartbeat::new(Some(INTERVAL), Some(TIMEOUT), now);
+        assert_eq!(with(None, None).0.deadline(), None);
+        let (mut heartbeat, now) = new();
         heartbeat.ping_written(now);
         heartbeat.stop();
         assert_eq!(heartbeat.deadline(), None);

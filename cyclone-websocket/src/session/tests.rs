@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::run;
+use super::{Prepared, Start, upgraded};
 use crate::close::{CloseCause, CloseInfo};
 use crate::config::Config;
 use crate::error::{HandlerError, Result};
@@ -119,6 +119,7 @@ struct Setup {
     open: Script,
     close: Script,
     pipe: usize,
+    ahead: Bytes,
 }
 
 impl Default for Setup {
@@ -129,6 +130,7 @@ impl Default for Setup {
             open: Script::Succeed,
             close: Script::Succeed,
             pipe: 1 << 20,
+            ahead: Bytes::new(),
         }
     }
 }
@@ -143,11 +145,19 @@ impl Setup {
             close: self.close,
         };
         let (parts, ()) = Request::new(()).into_parts();
-        let queue = Arc::new(Queue::new(&self.config));
+        let config = self.config.shared();
+        let queue = Arc::new(Queue::new(Arc::clone(&config)));
         let sender = WebSocketSender::new(Arc::clone(&queue));
         let session = self.session.clone();
-        let socket = WebSocket::new(sender.clone(), Box::new(parts), self.session, None);
-        session.spawn(run(io, Bytes::new(), handler, socket, queue, self.config));
+        let socket = WebSocket::new(sender.clone(), parts, self.session, None);
+        let prepared = Prepared {
+            handler,
+            socket,
+            queue,
+            config,
+        };
+        let upgrade = std::future::ready(Ok::<_, std::io::Error>((io, self.ahead)));
+        session.spawn(upgraded(Start::new(upgrade, prepared)));
         Bench {
             peer,
             seen,

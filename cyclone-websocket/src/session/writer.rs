@@ -8,16 +8,16 @@ use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
+use super::scratch::Batch;
 use crate::close::CloseFrame;
 use crate::codec::encoder;
-use crate::queue::{Queue, Room};
+use crate::queue::{Item, Queue};
 
 /// Payloads up to this many bytes are copied behind their header, to go out in one piece.
 const COPY_BYTES: usize = 4 * 1024;
-/// A batch takes messages until it has this many bytes.
-const BATCH_BYTES: usize = 16 * 1024;
-/// What an idle socket may keep of its batch buffer, in bytes.
-const IDLE_BYTES: usize = 256;
+/// A batch takes messages until it has this many bytes; bigger payloads are copied too when others follow them,
+/// because a copy costs less than a call of the system.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// The pongs that wait take at most so many bytes, and one frame more.
 const PONG_BYTES: usize = 1024;
@@ -25,13 +25,8 @@ const PONG_BYTES: usize = 1024;
 /// The frames on their way out.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
-    /// Headers and small payloads, written up to `at`.
-    batch: Vec<u8>,
-    at: usize,
-    /// A big payload after the batch, not copied.
-    tail: Bytes,
-    /// What the batch gives back once written.
-    room: Room,
+    /// What is not written: the peer takes nothing more.
+    batch: Option<Box<Batch>>,
     /// Pong frames to send next. All pings that arrive together are answered; while the peer takes nothing,
     /// only the last is (RFC 6455 section 5.5.3 allows to skip earlier ones).
     pongs: Vec<u8>,
@@ -50,7 +45,7 @@ enum Close {
     #[default]
     None,
     /// To be sent after all messages.
-    Wanted(Option<CloseFrame>),
+    Wanted(Option<Box<CloseFrame>>),
     InBatch,
     Written,
 }
@@ -84,7 +79,7 @@ impl Writer {
 
     /// Sends a Close frame after everything that is queued.
     pub(super) fn close(&mut self, frame: Option<CloseFrame>) {
-        self.close = Close::Wanted(frame);
+        self.close = Close::Wanted(frame.map(Box::new));
     }
 
     /// Whether the Close frame is with the system.
@@ -109,33 +104,32 @@ impl Writer {
         io: &mut T,
         cx: &mut Context<'_>,
         queue: &Queue,
-        now: Instant,
     ) -> (Written, io::Result<()>) {
         let mut written = Written::default();
-        loop {
-            if !self.has_batch() && !self.fill(queue) {
-                break;
-            }
-            let step = self.poll_batch(io, cx);
-            let count = match step {
+        while let Some(mut batch) = self.batch.take().or_else(|| self.fill(queue)) {
+            let count = match poll_batch(&batch, io, cx) {
                 Poll::Ready(Ok(0)) => return (written, Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => count,
                 Poll::Ready(Err(error)) => return (written, Err(error)),
                 Poll::Pending => {
-                    self.blocked.get_or_insert(now);
+                    self.batch = Some(batch.keep());
+                    self.blocked.get_or_insert_with(Instant::now);
                     return (written, Ok(()));
                 }
             };
             written.progress = true;
             written.unblocked |= self.blocked.take().is_some();
             self.flush = true;
-            self.advance(count);
-            if !self.has_batch() {
-                queue.written(std::mem::take(&mut self.room));
-                written.ping |= std::mem::take(&mut self.ping_in_batch);
-                if matches!(self.close, Close::InBatch) {
-                    self.close = Close::Written;
-                }
+            advance(&mut batch, count);
+            if !batch.is_written() {
+                self.batch = Some(batch);
+                continue;
+            }
+            queue.written(batch.room);
+            batch.give_back();
+            written.ping |= std::mem::take(&mut self.ping_in_batch);
+            if matches!(self.close, Close::InBatch) {
+                self.close = Close::Written;
             }
         }
         if self.flush {
@@ -147,81 +141,86 @@ impl Writer {
                 }
                 Poll::Ready(Err(error)) => return (written, Err(error)),
                 Poll::Pending => {
-                    self.blocked.get_or_insert(now);
+                    self.blocked.get_or_insert_with(Instant::now);
                 }
             }
         }
         (written, Ok(()))
     }
 
-    fn has_batch(&self) -> bool {
-        self.at < self.batch.len() || !self.tail.is_empty()
-    }
-
-    /// Fills the empty batch; false when there is nothing to write.
-    fn fill(&mut self, queue: &Queue) -> bool {
-        self.at = 0;
-        self.batch.clear();
+    /// What there is to write.
+    fn fill(&mut self, queue: &Queue) -> Option<Box<Batch>> {
         if let Close::InBatch | Close::Written = self.close {
-            return false;
+            return None;
         }
-        if !self.pongs.is_empty() {
-            self.batch = std::mem::take(&mut self.pongs);
-        }
-        if let Some(payload) = queue.take_ping() {
-            encoder::ping(&payload, &mut self.batch);
-        }
-        if std::mem::take(&mut self.ping) {
-            encoder::ping(&[], &mut self.batch);
-            self.ping_in_batch = true;
-        }
-        let (batch, tail) = (&mut self.batch, &mut self.tail);
-        let (room, more) = queue.take(|message| {
-            encoder::message_header(&message, batch);
-            if message.len() <= COPY_BYTES {
-                batch.extend_from_slice(message.as_bytes());
+        let mut batch = Batch::lend();
+        let Batch { bytes, tail, .. } = &mut *batch;
+        bytes.append(&mut self.pongs);
+        self.pongs = Vec::new();
+        let mut ping = std::mem::take(&mut self.ping);
+        let (room, more) = queue.take(|item| {
+            let (message, is_last) = match item {
+                Item::Ping(payload) => {
+                    encoder::ping(&payload, bytes);
+                    return true;
+                }
+                Item::Message(message, is_last) => (message, is_last),
+            };
+            if std::mem::take(&mut ping) {
+                encoder::ping(&[], bytes);
+                self.ping_in_batch = true;
+            }
+            encoder::message_header(&message, bytes);
+            let length = message.len();
+            if length <= COPY_BYTES || !is_last && bytes.len() + length <= BATCH_BYTES {
+                bytes.extend_from_slice(message.as_bytes());
             } else {
                 *tail = message.into_bytes();
             }
-            tail.is_empty() && batch.len() < BATCH_BYTES
+            tail.is_empty() && bytes.len() < BATCH_BYTES
         });
-        self.room = room;
+        if ping {
+            encoder::ping(&[], bytes);
+            self.ping_in_batch = true;
+        }
         if !more
-            && self.tail.is_empty()
+            && tail.is_empty()
             && let Close::Wanted(frame) = &self.close
         {
-            encoder::close(frame.as_ref(), &mut self.batch);
+            encoder::close(frame.as_deref(), bytes);
             self.close = Close::InBatch;
         }
-        if self.batch.is_empty() && self.batch.capacity() > IDLE_BYTES {
-            self.batch = Vec::new();
+        batch.room = room;
+        if batch.bytes.is_empty() {
+            batch.give_back();
+            return None;
         }
-        !self.batch.is_empty()
+        Some(batch)
     }
+}
 
-    fn poll_batch<T: AsyncWrite + Unpin>(
-        &self,
-        io: &mut T,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let batch = &self.batch[self.at..];
-        if self.tail.is_empty() {
-            return Pin::new(io).poll_write(cx, batch);
-        }
-        if batch.is_empty() {
-            return Pin::new(io).poll_write(cx, &self.tail);
-        }
-        let parts = [IoSlice::new(batch), IoSlice::new(&self.tail)];
-        Pin::new(io).poll_write_vectored(cx, &parts)
+fn poll_batch<T: AsyncWrite + Unpin>(
+    batch: &Batch,
+    io: &mut T,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let bytes = &batch.bytes[batch.at..];
+    if batch.tail.is_empty() {
+        return Pin::new(io).poll_write(cx, bytes);
     }
+    if bytes.is_empty() {
+        return Pin::new(io).poll_write(cx, &batch.tail);
+    }
+    let parts = [IoSlice::new(bytes), IoSlice::new(&batch.tail)];
+    Pin::new(io).poll_write_vectored(cx, &parts)
+}
 
-    fn advance(&mut self, count: usize) {
-        let of_batch = count.min(self.batch.len() - self.at);
-        self.at += of_batch;
-        self.tail.advance(count - of_batch);
-        if self.tail.is_empty() {
-            // Frees the payload now, not with the next message.
-            self.tail = Bytes::new();
-        }
+fn advance(batch: &mut Batch, count: usize) {
+    let of_bytes = count.min(batch.bytes.len() - batch.at);
+    batch.at += of_bytes;
+    batch.tail.advance(count - of_bytes);
+    if batch.tail.is_empty() {
+        // Frees the payload now, not with the next message.
+        batch.tail = Bytes::new();
     }
 }

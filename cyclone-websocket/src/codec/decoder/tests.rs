@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Decoder, FIRST_ROOM_BYTES, Incoming};
+use super::unfinished::{DIRECT_READ_BYTES, FIRST_ROOM_BYTES};
+use super::{Decoder, Incoming};
 use crate::close::CloseCode;
 use crate::codec::Failure;
 use crate::message::Message;
@@ -96,7 +97,7 @@ fn a_direct_read_ends_in_the_same_message() {
         back = &back[count..];
         decoder.arrived(count).unwrap();
     }
-    assert!(back.len() < super::DIRECT_READ_BYTES);
+    assert!(back.len() < DIRECT_READ_BYTES);
     let want = Incoming::Message(Message::from(payload));
     assert_eq!(decoder.decode(&mut back), Ok(Some(want)));
 }
@@ -107,7 +108,13 @@ fn a_declared_length_reserves_little() {
     let mut head: &[u8] = &[0x82, 0xff, 0, 0, 0, 0, 0, 0x90, 0, 0, 1, 2, 3, 4, 5];
     let mut decoder = Decoder::new(10 << 20, 10 << 20);
     assert_eq!(decoder.decode(&mut head), Ok(None));
-    let message = decoder.message.as_ref().unwrap();
+    let message = decoder
+        .unfinished
+        .as_ref()
+        .unwrap()
+        .message
+        .as_ref()
+        .unwrap();
     assert_eq!(message.data.capacity(), FIRST_ROOM_BYTES);
 }
 
@@ -120,7 +127,15 @@ fn small_fragments_do_not_copy_the_message_each_time() {
     for _ in 0..10_000 {
         let mut piece = &input[..];
         assert_eq!(decoder.decode(&mut piece), Ok(None));
-        let now = decoder.message.as_ref().unwrap().data.capacity();
+        let now = decoder
+            .unfinished
+            .as_ref()
+            .unwrap()
+            .message
+            .as_ref()
+            .unwrap()
+            .data
+            .capacity();
         grown += usize::from(now != capacity);
         capacity = now;
         input = frame(0x00, b"a");
@@ -299,4 +314,25 @@ fn too_big_is_told_by_the_header_alone() {
         run(&mut Decoder::new(100, 100), &[head]),
         Err(Failure::TooBig)
     );
+}
+
+/// An idle connection owns nothing, and one that gets whole frames never does.
+#[test]
+fn between_messages_it_owns_nothing() {
+    let mut decoder = Decoder::new(1000, 1000);
+    let mut input = frame(0x81, b"whole");
+    input.extend(frame(0x89, b"ping"));
+    input.extend(frame(0x82, &[0; 200]));
+    let mut whole = &input[..];
+    while decoder.decode(&mut whole).unwrap().is_some() {
+        assert!(decoder.unfinished.is_none());
+    }
+    let mut fragments = frame(0x01, b"frag");
+    fragments.extend(frame(0x80, b"ments"));
+    let (mut front, mut back) = fragments.split_at(3);
+    assert_eq!(decoder.decode(&mut front), Ok(None));
+    assert!(decoder.unfinished.is_some());
+    assert!(decoder.decode(&mut back).unwrap().is_some());
+    assert!(decoder.unfinished.is_none());
+    assert!(size_of::<Decoder>() <= 24);
 }

@@ -26,7 +26,7 @@ pub(super) struct Closing {
 impl<T, D> Driver<'_, T, D>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = ()>,
+    D: Future<Output = ()> + Unpin,
 {
     /// The peer broke the protocol: it is told, and its bytes are no longer understood.
     pub(super) fn fail_peer(&mut self, failure: Failure) {
@@ -54,8 +54,8 @@ where
         self.queue.begin_close();
         self.heartbeat.stop();
         self.writer.close(frame);
-        self.deadline = Instant::now().checked_add(self.config.close_timeout);
-        self.closing = Some(Closing {
+        self.deadline = Instant::now().checked_add(self.config().close_timeout);
+        self.closing = Some(Box::new(Closing {
             info: CloseInfo {
                 code,
                 reason,
@@ -64,7 +64,7 @@ where
             },
             answered: false,
             shut: false,
-        });
+        }));
     }
 
     /// Ends the session when both Close frames are through; the server closes TCP first (section 7.1.1).
@@ -97,10 +97,10 @@ where
     /// Ends the session: the socket is closed, senders and waiters are told.
     pub(super) fn end(&mut self, info: CloseInfo) {
         self.queue.end(&info);
-        self.info = Some(info);
+        self.info = Some(Box::new(info));
         self.io = None;
         self.reading = Reading::Done;
-        self.input = Vec::new();
+        self.input = None;
         self.writer = Writer::default();
         self.decoder = Decoder::new(0, 0);
         self.draining = None;

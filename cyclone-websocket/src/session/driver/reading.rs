@@ -1,23 +1,20 @@
 //! Bytes of the peer, and what becomes of them.
 
-use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{Driver, Reading};
 use crate::close::{CloseCause, CloseCode, CloseFrame, CloseInfo};
 use crate::codec::decoder::Incoming;
 use crate::message::Text;
-
-/// How much is read at once, in bytes; on the stack, so that an idle socket owns no read buffer.
-const READ_BYTES: usize = 8 * 1024;
+use crate::session::scratch::Input;
 
 impl<T, D> Driver<'_, T, D>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = ()>,
+    D: Future<Output = ()> + Unpin,
 {
     /// Whether decoding may go on: a second message waits, unless it would be dropped anyway.
     pub(super) fn takes_frames(&self) -> bool {
@@ -26,28 +23,33 @@ where
 
     pub(super) fn takes_bytes(&self) -> bool {
         match self.reading {
-            Reading::Frames => self.takes_frames() && self.input.is_empty(),
+            Reading::Frames => self.takes_frames() && self.input.is_none(),
             Reading::Discard => true,
             Reading::Done => false,
         }
     }
 
-    /// Decodes what was read earlier.
+    /// Decodes what was read.
     pub(super) fn decode_input(&mut self) -> bool {
-        if self.input.is_empty() || !self.takes_frames() {
+        if self.input.is_none() || !self.takes_frames() {
             return false;
         }
-        let input = std::mem::take(&mut self.input);
-        let mut rest = &input[self.input_at..];
+        let Some(mut input) = self.input.take() else {
+            return false;
+        };
+        let mut rest = input.rest();
         self.decode(&mut rest);
-        if !rest.is_empty() {
-            self.input_at = input.len() - rest.len();
-            self.input = input;
+        let left = rest.len();
+        if left == 0 {
+            input.give_back();
+        } else {
+            input.left(left);
+            self.input = Some(input);
         }
         true
     }
 
-    pub(super) fn decode(&mut self, bytes: &mut &[u8]) {
+    fn decode(&mut self, bytes: &mut &[u8]) {
         while self.takes_frames() {
             match self.decoder.decode(bytes) {
                 Ok(Some(incoming)) => self.take(incoming),
@@ -81,30 +83,34 @@ where
                 Poll::Pending => false,
             };
         }
-        let mut chunk = [const { MaybeUninit::uninit() }; READ_BYTES];
-        let mut chunk = ReadBuf::uninit(&mut chunk);
-        match Pin::new(io).poll_read(cx, &mut chunk) {
-            Poll::Ready(Ok(())) if !chunk.filled().is_empty() => {
+        let mut input = Input::lend();
+        match input.poll_read(io, cx) {
+            Poll::Ready(Ok(count)) if count > 0 => {
                 self.heartbeat.alive();
                 if self.reading == Reading::Frames {
-                    let mut rest = chunk.filled();
-                    self.decode(&mut rest);
-                    self.input = rest.to_vec();
-                    self.input_at = 0;
+                    self.input = Some(input);
+                } else {
+                    input.give_back();
                 }
                 true
             }
-            Poll::Ready(_) => self.lose(),
-            Poll::Pending => false,
+            Poll::Ready(_) => {
+                input.give_back();
+                self.lose()
+            }
+            Poll::Pending => {
+                input.give_back();
+                false
+            }
         }
     }
 
-    pub(super) fn take(&mut self, incoming: Incoming) {
+    fn take(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Message(message) if self.closing.is_none() => self.message = Some(message),
-            Incoming::Pong(payload) if self.closing.is_none() => self.pong = Some(payload),
             // After our Close frame, or the decision to send it, nothing reaches the handler.
-            Incoming::Message(_) | Incoming::Pong(_) => {}
+            Incoming::Message(_) | Incoming::Pong(_) if self.closing.is_some() => {}
+            Incoming::Message(message) => self.message = Some(message),
+            Incoming::Pong(payload) => self.pong = Some(Box::new(payload)),
             Incoming::Ping(payload) => self.writer.pong(&payload),
             Incoming::Close(body) => self.take_close(body),
         }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cyclone_core::{Session, Transport};
 
-use super::{Bench, Probe, SECOND, Script, Seen, Setup, close, frame, ping, start, text};
+use super::{Bench, SECOND, Seen, Setup, close, frame, ping, start, text};
+use super::{Prepared, Start, upgraded};
 use crate::close::CloseCause;
 use crate::config::Config;
-use crate::error::{MAX_PING_BYTES, PingError, SendError};
+use crate::error::{MAX_PING_BYTES, PingError, Result, SendError};
+use crate::handler::WebSocketHandler;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::sender::WebSocketSender;
@@ -292,19 +294,47 @@ async fn senders_are_the_same_when_they_send_to_the_same_socket() {
 /// An idle session costs its future, its queue and the request: no buffers.
 #[tokio::test]
 async fn the_future_of_a_session_stays_small() {
-    const MAX_FUTURE_BYTES: usize = 3 * 1024;
-    let config = Config::new();
-    let queue = Arc::new(Queue::new(&config));
+    const MAX_FUTURE_BYTES: usize = 832;
+    let config = Config::new().shared();
+    let queue = Arc::new(Queue::new(Arc::clone(&config)));
     let sender = WebSocketSender::new(Arc::clone(&queue));
     let (parts, ()) = http::Request::new(()).into_parts();
-    let socket = WebSocket::new(sender, Box::new(parts), Session::detached(), None);
+    let socket = WebSocket::new(sender, parts, Session::detached(), None);
     let upgrade = std::future::pending::<std::io::Result<(Transport, Bytes)>>();
-    let handler = Probe {
-        seen: tokio::sync::mpsc::unbounded_channel().0,
-        open: Script::Succeed,
-        close: Script::Succeed,
+    let prepared = Prepared {
+        handler: Echo,
+        socket,
+        queue,
+        config,
     };
-    let future = super::super::upgraded(upgrade, handler, socket, queue, config);
+    let future = upgraded(Start::new(upgrade, prepared));
     let bytes = size_of_val(&future);
     assert!(bytes <= MAX_FUTURE_BYTES, "{bytes} bytes");
+}
+
+struct Echo;
+
+impl WebSocketHandler for Echo {
+    async fn message(&mut self, socket: &WebSocket, message: Message) -> Result {
+        socket.send(message).await?;
+        Ok(())
+    }
+}
+
+/// What was read with the request comes first, frames and parts of frames.
+#[tokio::test(start_paused = true)]
+async fn bytes_ahead_are_the_first_that_are_decoded() {
+    for split in 0..=16 {
+        let mut bytes = text("one");
+        bytes.extend(text("two"));
+        let behind = bytes.split_off(split);
+        let setup = Setup {
+            ahead: bytes.into(),
+            ..Setup::default()
+        };
+        let mut bench = setup.start();
+        bench.send(behind).await;
+        bench.expect(0x81, "one").await;
+        bench.expect(0x81, "two").await;
+    }
 }
