@@ -15,33 +15,47 @@ mod tests;
 /// allocated as long as the session.
 #[derive(Debug)]
 pub(crate) struct OpeningRequest {
-    /// Target and headers: numbers of four bytes, each with so many bytes behind it.
+    /// Flags, subprotocol, target and headers: but for the flags numbers of four bytes, each with so many bytes
+    /// behind it.
     packed: Box<[u8]>,
     /// Those that the session does not have anyway.
     extensions: Extensions,
-    had_session: bool,
-    had_peer: bool,
     parts: OnceLock<Box<Parts>>,
 }
 
 /// Marks the length of a value that is sensitive; lengths of headers are far below it.
 const SENSITIVE: u32 = 1 << 31;
 
+/// The flags: what was among the extensions, and whether there is a subprotocol.
+const HAD_SESSION: u8 = 1;
+const HAD_PEER: u8 = 2;
+const HAS_SUBPROTOCOL: u8 = 4;
+
 impl OpeningRequest {
     /// Packs `parts`, whose method and version the handshake has checked.
-    pub(crate) fn new(mut parts: Parts, session: &Session) -> Self {
+    pub(crate) fn new(mut parts: Parts, session: &Session, subprotocol: Option<&str>) -> Self {
         let mut extensions = std::mem::take(&mut parts.extensions);
-        let had_session = extensions.remove::<Session>().is_some();
-        let had_peer = extensions.get::<Peer>() == Some(session.peer());
-        if had_peer {
+        let mut flags = 0;
+        if extensions.remove::<Session>().is_some() {
+            flags |= HAD_SESSION;
+        }
+        if extensions.get::<Peer>() == Some(session.peer()) {
+            flags |= HAD_PEER;
             extensions.remove::<Peer>();
+        }
+        if subprotocol.is_some() {
+            flags |= HAS_SUBPROTOCOL;
         }
         if extensions.is_empty() {
             // Frees the map.
             extensions = Extensions::new();
         }
         let target = parts.uri.to_string();
-        let mut packed = Vec::with_capacity(packed_bytes(&target, &parts.headers));
+        let subprotocol = subprotocol.unwrap_or_default();
+        let bytes = 5 + subprotocol.len() + packed_bytes(&target, &parts.headers);
+        let mut packed = Vec::with_capacity(bytes);
+        packed.push(flags);
+        pack(&mut packed, subprotocol.as_bytes(), 0);
         pack(&mut packed, target.as_bytes(), 0);
         for (name, value) in &parts.headers {
             let mark = if value.is_sensitive() { SENSITIVE } else { 0 };
@@ -51,8 +65,6 @@ impl OpeningRequest {
         Self {
             packed: packed.into_boxed_slice(),
             extensions,
-            had_session,
-            had_peer,
             parts: OnceLock::new(),
         }
     }
@@ -62,9 +74,18 @@ impl OpeningRequest {
         self.parts.get_or_init(|| Box::new(self.unpack(session)))
     }
 
+    /// The subprotocol that was agreed on.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        let (flags, mut rest) = self.packed.split_first()?;
+        let (subprotocol, _) = unpack(&mut rest)?;
+        let subprotocol = std::str::from_utf8(subprotocol).ok()?;
+        (flags & HAS_SUBPROTOCOL != 0).then_some(subprotocol)
+    }
+
     fn unpack(&self, session: &Session) -> Parts {
         let (mut parts, ()) = http::Request::new(()).into_parts();
-        let mut rest = &self.packed[..];
+        let (flags, mut rest) = self.packed.split_first().unwrap_or((&0, &[]));
+        let _subprotocol = unpack(&mut rest);
         if let Some((target, _)) = unpack(&mut rest) {
             parts.uri = Uri::try_from(target).unwrap_or_default();
         }
@@ -80,10 +101,10 @@ impl OpeningRequest {
             }
         }
         parts.extensions = self.extensions.clone();
-        if self.had_session {
+        if flags & HAD_SESSION != 0 {
             parts.extensions.insert(session.clone());
         }
-        if self.had_peer {
+        if flags & HAD_PEER != 0 {
             parts.extensions.insert(session.peer().clone());
         }
         parts

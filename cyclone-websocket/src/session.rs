@@ -72,15 +72,6 @@ where
         Ok(Err(error)) => tracing::debug!(%error, "websocket upgrade failed"),
         Err(_) => tracing::debug!("websocket upgrade timed out"),
     }
-    run(start).await;
-}
-
-/// Runs the session on its connection, if there is one.
-async fn run<U, H, T>(start: Box<Start<U, H, T>>)
-where
-    H: WebSocketHandler,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
     let session = start.prepared.socket.session().clone();
     // The driver sets it.
     let timer = pin!(sleep(Duration::ZERO));

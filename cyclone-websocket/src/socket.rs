@@ -19,7 +19,6 @@ pub struct WebSocket {
     sender: WebSocketSender,
     request: OpeningRequest,
     session: Session,
-    subprotocol: Option<Box<str>>,
 }
 
 impl WebSocket {
@@ -27,13 +26,12 @@ impl WebSocket {
         sender: WebSocketSender,
         request: Parts,
         session: Session,
-        subprotocol: Option<Box<str>>,
+        subprotocol: Option<&str>,
     ) -> Self {
         Self {
             sender,
-            request: OpeningRequest::new(request, &session),
+            request: OpeningRequest::new(request, &session, subprotocol),
             session,
-            subprotocol,
         }
     }
 
@@ -59,7 +57,7 @@ impl WebSocket {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.request.subprotocol()
     }
 
     /// A handle to send from elsewhere: clone it into tasks, rooms and subscriptions.

@@ -149,8 +149,7 @@ where
     let subprotocol = accepted
         .subprotocol
         .as_ref()
-        .and_then(|value| value.to_str().ok())
-        .map(Box::from);
+        .and_then(|value| value.to_str().ok());
     let queue = Arc::new(Queue::new(Arc::clone(&config)));
     let sender = WebSocketSender::new(Arc::clone(&queue));
     let socket = WebSocket::new(sender, parts, session.clone(), subprotocol);

@@ -47,10 +47,22 @@ impl Tokens {
 /// Who waits for a signal of one session. Several waits of one task share a place.
 #[derive(Default)]
 pub(super) struct Waiters {
-    places: Vec<Option<Place>>,
+    places: Vec<Option<Shared>>,
 }
 
-struct Place {
+/// The number of a place, if there is one: every connection has several of these.
+#[derive(Clone, Copy)]
+struct Place(u32);
+
+impl Place {
+    const NONE: Self = Self(u32::MAX);
+
+    fn index(self) -> Option<usize> {
+        (self.0 != u32::MAX).then_some(self.0 as usize)
+    }
+}
+
+struct Shared {
     waker: Waker,
     waits: u32,
 }
@@ -69,7 +81,7 @@ impl Waiters {
                 None => free = Some(index),
             }
         }
-        let place = Place {
+        let place = Shared {
             waker: waker.clone(),
             waits: 1,
         };
@@ -129,7 +141,7 @@ impl OfSession for SessionGuard {
 /// Waits for one signal; once resolved it resolves at once for ever.
 pub(crate) struct Wait<S: OfSession> {
     signal: Signal,
-    place: Option<usize>,
+    place: Place,
     /// How the signal is heard of when the registry does not tell.
     token: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     // Dropped last: a guard leaves the registry.
@@ -140,7 +152,7 @@ impl<S: OfSession> Wait<S> {
     pub(crate) fn new(of: S, signal: Signal) -> Self {
         Self {
             signal,
-            place: None,
+            place: Place::NONE,
             token: None,
             of,
         }
@@ -164,11 +176,12 @@ impl<S: OfSession> Wait<S> {
         let mut old = None;
         let is_held = {
             let mut state = lock(&inner.state);
-            match self.place {
+            match self.place.index() {
                 Some(place) if state.waiters.is_for(place, cx.waker()) => {}
                 place => {
                     old = place.and_then(|place| state.waiters.leave(place));
-                    self.place = Some(state.waiters.enter(cx.waker()));
+                    let place = state.waiters.enter(cx.waker());
+                    self.place = u32::try_from(place).map_or(Place::NONE, Place);
                 }
             }
             state.guards > 0
@@ -201,7 +214,9 @@ impl<S: OfSession + Unpin> Future for Wait<S> {
 
 impl<S: OfSession> Drop for Wait<S> {
     fn drop(&mut self) {
-        let Some(place) = self.place else { return };
+        let Some(place) = self.place.index() else {
+            return;
+        };
         let old = lock(&self.session().inner.state).waiters.leave(place);
         drop(old);
     }

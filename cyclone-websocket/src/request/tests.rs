@@ -24,7 +24,7 @@ fn it_comes_out_as_it_went_in() {
     for target in ["/path?query", "/", "*", "http://host:8080/path", "//x"] {
         let mut before = example(target);
         before.extensions.insert(session.clone());
-        let request = OpeningRequest::new(before.clone(), &session);
+        let request = OpeningRequest::new(before.clone(), &session, None);
         let after = request.parts(&session);
         assert_eq!(after.method, before.method);
         assert_eq!(after.version, before.version);
@@ -43,7 +43,7 @@ fn it_comes_out_as_it_went_in() {
 fn it_owns_its_bytes() {
     let before = example("/path?query");
     let session = Session::detached();
-    let request = OpeningRequest::new(before.clone(), &session);
+    let request = OpeningRequest::new(before.clone(), &session, None);
     let after = request.parts(&session);
     assert_ne!(after.uri.path().as_ptr(), before.uri.path().as_ptr());
     for (name, value) in &before.headers {
@@ -60,7 +60,7 @@ fn what_the_session_has_is_not_kept_twice() {
     let mut parts = Request::new(()).into_parts().0;
     parts.extensions.insert(session.clone());
     parts.extensions.insert(session.peer().clone());
-    let request = OpeningRequest::new(parts, &session);
+    let request = OpeningRequest::new(parts, &session, None);
     assert!(request.extensions.is_empty());
     let parts = request.parts(&session);
     assert_eq!(parts.extensions.get::<Peer>(), Some(session.peer()));
@@ -70,8 +70,19 @@ fn what_the_session_has_is_not_kept_twice() {
     let claimed = Peer::new(Address::Unix(None), Address::Memory);
     let mut parts = Request::new(()).into_parts().0;
     parts.extensions.insert(claimed.clone());
-    let request = OpeningRequest::new(parts, &session);
+    let request = OpeningRequest::new(parts, &session, None);
     let parts = request.parts(&session);
     assert_eq!(parts.extensions.get::<Peer>(), Some(&claimed));
     assert!(parts.extensions.get::<Session>().is_none());
+}
+
+#[test]
+fn the_subprotocol_is_with_it() {
+    let session = Session::detached();
+    for subprotocol in [None, Some(""), Some("chat")] {
+        let parts = Request::new(()).into_parts().0;
+        let request = OpeningRequest::new(parts, &session, subprotocol);
+        assert_eq!(request.subprotocol(), subprotocol);
+    }
+    assert!(size_of::<OpeningRequest>() <= 40);
 }

@@ -29,7 +29,7 @@ pub(super) struct Writer {
     batch: Option<Box<Batch>>,
     /// Pong frames to send next. All pings that arrive together are answered; while the peer takes nothing,
     /// only the last is (RFC 6455 section 5.5.3 allows to skip earlier ones).
-    pongs: Vec<u8>,
+    pongs: Option<Box<Vec<u8>>>,
     /// A ping of the heartbeat is due.
     ping: bool,
     ping_in_batch: bool,
@@ -64,12 +64,14 @@ pub(super) struct Written {
 impl Writer {
     /// Answers a ping.
     pub(super) fn pong(&mut self, payload: &[u8]) {
-        if self.blocked.is_some() || self.pongs.len() >= PONG_BYTES {
-            self.pongs.clear();
+        if !matches!(self.close, Close::None | Close::Wanted(_)) {
+            return;
         }
-        if matches!(self.close, Close::None | Close::Wanted(_)) {
-            encoder::pong(payload, &mut self.pongs);
+        let pongs = self.pongs.get_or_insert_default();
+        if self.blocked.is_some() || pongs.len() >= PONG_BYTES {
+            pongs.clear();
         }
+        encoder::pong(payload, pongs);
     }
 
     /// Sends a ping of the heartbeat.
@@ -155,8 +157,9 @@ impl Writer {
         }
         let mut batch = Batch::lend();
         let Batch { bytes, tail, .. } = &mut *batch;
-        bytes.append(&mut self.pongs);
-        self.pongs = Vec::new();
+        if let Some(mut pongs) = self.pongs.take() {
+            bytes.append(&mut pongs);
+        }
         let mut ping = std::mem::take(&mut self.ping);
         let (room, more) = queue.take(|item| {
             let (message, is_last) = match item {
