@@ -171,7 +171,7 @@ pub use response::Response;
 pub use router::{UrlSpec, url};
 pub use static_files::{
     MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
-    StaticError, StaticFiles,
+    StaticError, StaticFiles, StaticStatistics,
 };
 #[cfg(feature = "templates")]
 pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};

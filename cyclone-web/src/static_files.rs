@@ -2,21 +2,26 @@
 
 mod cache;
 mod encoding;
+mod entry;
 mod error;
 mod file;
+mod look;
 mod path;
 mod respond;
 mod settings;
+mod statistics;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,12 +29,17 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::task::spawn_blocking;
 
-use self::cache::{Cache, Cached, Entry};
+use self::cache::{Cache, Cached};
 pub use self::error::StaticError;
+use self::look::Looks;
+use self::respond::{Answer, Opening};
 use self::settings::{Settings, Target};
+use self::statistics::Counts;
+pub use self::statistics::StaticStatistics;
 use crate::body::Body;
 
-/// Largest file kept in memory, in bytes; larger ones are read from the disk for every request.
+/// Default of the size up to which a file is kept in memory, in bytes; larger ones are read from the disk for
+/// every request.
 pub const MAX_CACHED_FILE: u64 = 256 << 10;
 
 /// Default of the memory for files, in bytes, and for what is known of them.
@@ -38,7 +48,8 @@ pub const STATIC_CACHE_SIZE: u64 = 32 << 20;
 /// Most files that are kept or known of.
 pub const STATIC_CACHE_ENTRIES: usize = 4096;
 
-/// Most bytes that are read of a large file at a time, and held for one response.
+/// Most bytes that are read of a large file at a time. One response holds the piece that the client takes, and
+/// one that was read ahead.
 pub const STATIC_CHUNK: u64 = 256 << 10;
 
 /// Default of the time for which a file in memory is trusted without a look at the disk.
@@ -64,8 +75,12 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// [`MAX_CACHED_FILE`] is the SHA-256 of its content, the same on every machine; that of a larger
 /// one is made of its time and size, and is weak during the first two seconds.
 ///
-/// Files up to [`MAX_CACHED_FILE`] are kept in memory, [`STATIC_CACHE_SIZE`] in all, and compared
-/// with the disk at most once a second. Larger ones are read in pieces of [`STATIC_CHUNK`].
+/// Files up to [`MAX_CACHED_FILE`] are kept in memory, [`STATIC_CACHE_SIZE`] in all. For a second they are
+/// answered without any look at the disk; then the next request has a thread look, once for all who ask
+/// meanwhile: whether the name leads to the same file below the root, with the same times, size and mode. What
+/// is known may be served while that takes, for one more second at most, so an answer is never older than two
+/// seconds. Larger files are read in pieces of [`STATIC_CHUNK`], one ahead of the client.
+/// [`statistics`](Self::statistics) tells how well that goes.
 ///
 /// [`static_url`](Self::static_url) adds the version of a file to its address; asked for with that
 /// version, it may be cached for a year. Asked for with another, during a deployment, it must not.
@@ -94,7 +109,25 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Clone)]
 pub struct StaticFiles {
     settings: Arc<Settings>,
-    cache: Arc<Cache>,
+    memory: Arc<Memory>,
+}
+
+/// What the clones share.
+#[derive(Debug)]
+struct Memory {
+    cache: Cache,
+    looks: Looks,
+    counts: Counts,
+}
+
+impl Memory {
+    fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self {
+            cache: Cache::new(bytes, STATIC_CACHE_ENTRIES),
+            looks: Looks::default(),
+            counts: Counts::default(),
+        })
+    }
 }
 
 impl StaticFiles {
@@ -106,13 +139,13 @@ impl StaticFiles {
         let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         Self {
             settings: Arc::new(Settings::new(absolute)),
-            cache: Arc::new(Cache::new(STATIC_CACHE_SIZE, STATIC_CACHE_ENTRIES)),
+            memory: Memory::new(STATIC_CACHE_SIZE),
         }
     }
 
     fn edit(&mut self) -> &mut Settings {
         // What is known may depend on the settings.
-        self.cache = Arc::new(Cache::new(self.settings.cache_size, STATIC_CACHE_ENTRIES));
+        self.memory = Memory::new(self.settings.cache_size);
         Arc::make_mut(&mut self.settings)
     }
 
@@ -162,8 +195,18 @@ impl StaticFiles {
         self
     }
 
-    /// Sets how long a file in memory is trusted; zero looks at the disk for every request.
-    /// [`STATIC_CHECK_INTERVAL`] by default.
+    /// Sets the size up to which a file is kept in memory, in bytes; [`MAX_CACHED_FILE`] by default. More than
+    /// that is never more than a quarter of [`cache_size`](Self::cache_size).
+    ///
+    /// Tags depend on it: all servers of a site should have the same.
+    #[must_use]
+    pub fn cached_file_size(mut self, bytes: u64) -> Self {
+        self.edit().cached_file_size = bytes;
+        self
+    }
+
+    /// Sets how long a file in memory is trusted; zero looks at the disk for every request, and each request
+    /// for itself. [`STATIC_CHECK_INTERVAL`] by default.
     #[must_use]
     pub fn check_interval(mut self, interval: Duration) -> Self {
         self.edit().check_interval = interval;
@@ -225,29 +268,58 @@ impl StaticFiles {
         if *method != Method::GET && *method != Method::HEAD {
             return Err(StaticError::MethodNotAllowed);
         }
-        let mut name = path::normalize(path, self.settings.hidden)?;
         let slash = uri.path().ends_with('/');
-        if slash && let Some(default) = &self.settings.default_filename {
-            let separator = if name.is_empty() { "" } else { "/" };
-            name = format!("{name}{separator}{default}").into();
-        } else if slash {
-            // A file is not a directory.
-            return match self.find(&name).await? {
-                Target::Directory => Err(StaticError::Forbidden),
-                Target::File(_) => Err(StaticError::NotFound),
-            };
+        let name = self.settings.name(path, slash)?;
+        let mut opening = None;
+        if self.is_file(slash)
+            && let Cached::Fresh(entry) = self.memory.cache.get(&name, self.settings.check_interval)
+        {
+            self.memory.counts.hits.fetch_add(1, Relaxed);
+            match self.answer(method, uri, headers, &entry)? {
+                Answer::Ready(response) => return Ok(response),
+                Answer::Open(open) => opening = Some(open),
+            }
         }
+        // Apart, so that the future stays small for answers from memory.
+        Box::pin(self.serve_from_disk(method, uri, headers, &name, opening)).await
+    }
+
+    /// Whether a path may ask for a file: without a slash, or for the default file.
+    fn is_file(&self, slash: bool) -> bool {
+        !slash || self.settings.default_filename.is_some()
+    }
+
+    async fn serve_from_disk(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        name: &str,
+        mut opening: Option<Box<Opening>>,
+    ) -> Result<Response<Body>, StaticError> {
+        let slash = uri.path().ends_with('/');
         // A large file that changed since it was looked at is looked at once more.
         for _ in 0..2 {
-            let entry = match self.find(&name).await? {
-                Target::File(entry) => entry,
+            if let Some(opening) = opening.take() {
+                if let Some(response) = self.open(opening).await? {
+                    return Ok(response);
+                }
+                continue;
+            }
+            match self.find(name).await? {
+                Target::File(_) if !self.is_file(slash) => return Err(StaticError::NotFound),
+                Target::File(entry) => match self.answer(method, uri, headers, &entry)? {
+                    Answer::Ready(response) => return Ok(response),
+                    Answer::Open(open) => {
+                        if let Some(response) = self.open(open).await? {
+                            return Ok(response);
+                        }
+                    }
+                },
                 Target::Directory if slash || self.settings.default_filename.is_none() => {
                     return Err(StaticError::Forbidden);
                 }
                 Target::Directory => return respond::add_slash(uri),
-            };
-            if let Some(response) = self.respond(method, uri, headers, &entry).await? {
-                return Ok(response);
             }
         }
         let changing = io::Error::other("file keeps changing");
@@ -274,41 +346,19 @@ impl StaticFiles {
     /// [`static_url`](Self::static_url) does.
     #[must_use]
     pub fn version(&self, path: &str) -> Option<String> {
-        let encoded = utf8_percent_encode(path, PATH).to_string();
-        let name = path::normalize(&encoded, self.settings.hidden).ok()?;
-        let interval = self.settings.check_interval;
-        let entry = match self.cache.get(&name, interval) {
-            Cached::Fresh(entry) => entry,
-            Cached::Stale(entry) => self.load(&name, Some(entry)).ok()?.into_file()?,
-            Cached::Unknown => self.load(&name, None).ok()?.into_file()?,
+        let name = path::normalize_decoded(Cow::Borrowed(path), self.settings.hidden).ok()?;
+        let memory = &self.memory;
+        let entry = match memory.cache.get(&name, self.settings.check_interval) {
+            Cached::Fresh(entry) => {
+                memory.counts.hits.fetch_add(1, Relaxed);
+                entry
+            }
+            Cached::Due { .. } | Cached::Unknown => {
+                memory.counts.misses.fetch_add(1, Relaxed);
+                self.look(&name).ok()?.into_file()?
+            }
         };
-        Some(entry.identity.etag.tag().to_owned())
-    }
-
-    async fn find(&self, name: &str) -> Result<Target, StaticError> {
-        let known = match self.cache.get(name, self.settings.check_interval) {
-            Cached::Fresh(entry) => return Ok(Target::File(entry)),
-            Cached::Stale(entry) => Some(entry),
-            Cached::Unknown => None,
-        };
-        let this = self.clone();
-        let name = name.to_owned();
-        blocking(move || this.load(&name, known)).await
-    }
-
-    /// Looks at the disk and remembers what is there. Blocks.
-    fn load(&self, name: &str, known: Option<Arc<Entry>>) -> Result<Target, StaticError> {
-        if let Some(entry) = known
-            && entry.is_current(&self.settings.root)
-        {
-            return Ok(Target::File(entry));
-        }
-        let target = self.settings.load(name);
-        match &target {
-            Ok(Target::File(entry)) => self.cache.insert(entry),
-            Ok(Target::Directory) | Err(_) => self.cache.remove(name),
-        }
-        target
+        Some(entry.identity.file.etag.tag().to_owned())
     }
 }
 

@@ -62,6 +62,21 @@ impl StaticError {
         Self::Io(error)
     }
 
+    /// The same once more, for another request that waited for the same.
+    pub(super) fn again(&self) -> Self {
+        let again = |error: &io::Error| match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        };
+        match self {
+            Self::NotFound => Self::NotFound,
+            Self::Forbidden => Self::Forbidden,
+            Self::MethodNotAllowed => Self::MethodNotAllowed,
+            Self::Busy(error) => Self::Busy(again(error)),
+            Self::Io(error) => Self::Io(again(error)),
+        }
+    }
+
     pub(super) fn log(&self, path: &str) {
         match self {
             Self::Busy(error) => tracing::warn!(path, %error, "static file not served"),

@@ -1,21 +1,21 @@
 //! Files as they are on disk: found, opened and read on a blocking thread.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
+use super::StaticError;
 use super::encoding::Encoding;
-use super::{MAX_CACHED_FILE, StaticError};
 use crate::etag::{ETag, InvalidETag};
 use crate::http_date;
 
-/// A large file changed less than this before now may change again within the same time stamp, so
-/// its tag is weak.
+/// A file changed less than this before now may change again within the same time stamp: the tag of a large
+/// one is weak, and a small one is read again at the next look.
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// Bytes of a hash that go into a tag: 128 bits.
@@ -26,25 +26,43 @@ const TAG_BYTES: usize = 16;
 pub(super) struct Stamp {
     pub(super) modified: Option<SystemTime>,
     pub(super) size: u64,
+    /// When the content, the mode or a name of the file changed by the clock of the file system, which
+    /// nobody can set back as they can `modified`.
+    changed: Option<SystemTime>,
     /// Device and inode; a file moved over another may have the time and size of the other.
     identity: (u64, u64),
 }
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok();
         #[cfg(unix)]
-        let identity = {
+        let (changed, identity) = {
             use std::os::unix::fs::MetadataExt as _;
-            (metadata.dev(), metadata.ino())
+            let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+            let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+            let changed = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos));
+            (changed, (metadata.dev(), metadata.ino()))
         };
         #[cfg(not(unix))]
-        let identity = (0, 0);
+        let (changed, identity) = (modified, (0, 0));
         Self {
-            modified: metadata.modified().ok(),
+            modified,
             size: metadata.len(),
+            changed,
             identity,
         }
     }
+
+    /// Whether any later change shows in the stamp.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        self.changed
+            .is_some_and(|changed| is_long_ago(changed, now))
+    }
+}
+
+fn is_long_ago(time: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(time).is_ok_and(|age| age >= SETTLING)
 }
 
 /// One file in one coding.
@@ -67,21 +85,27 @@ pub(super) enum Found {
     Directory,
 }
 
-/// Looks at what is at the name and reads it when it is a small file. Blocks.
-pub(super) fn find(root: &Path, name: &str, encoding: Encoding) -> Result<Found, StaticError> {
-    let Some((mut file, metadata)) = open(root, name)? else {
+/// Looks at what is at the name and reads it when it has up to `whole` bytes. Blocks.
+pub(super) fn find(
+    root: &Path,
+    name: &str,
+    encoding: Encoding,
+    whole: u64,
+    now: SystemTime,
+) -> Result<Found, StaticError> {
+    let Some((file, metadata)) = open(root, name)? else {
         return Ok(Found::Directory);
     };
     let stamp = Stamp::of(&metadata);
     // Hex digits always make a tag.
     let no_tag = |error| StaticError::Io(io::Error::other(error));
-    let (etag, content) = if stamp.size <= MAX_CACHED_FILE {
+    let (etag, content) = if stamp.size <= whole {
         // What grows or shrinks meanwhile is served as it was read, until the next look.
-        let content = read(&mut file, 0, stamp.size).map_err(StaticError::from_io)?;
+        let content = read(&file, 0, stamp.size).map_err(StaticError::from_io)?;
         let etag = ETag::strong(&hex(&Sha256::digest(&content)[..TAG_BYTES]));
         (etag.map_err(no_tag)?, Some(content))
     } else {
-        let etag = large_tag(&stamp, SystemTime::now()).map_err(no_tag)?;
+        let etag = large_tag(&stamp, now).map_err(no_tag)?;
         (etag, None)
     };
     let file = Representation::new(encoding, stamp, etag, content);
@@ -89,6 +113,12 @@ pub(super) fn find(root: &Path, name: &str, encoding: Encoding) -> Result<Found,
 }
 
 impl Representation {
+    /// Whether a look that finds the same stamp finds the same file.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        // A weak tag may become a strong one.
+        !self.etag.is_weak() && self.stamp.is_settled(now)
+    }
+
     fn new(encoding: Encoding, stamp: Stamp, etag: ETag, content: Option<Bytes>) -> Self {
         Self {
             encoding,
@@ -111,10 +141,7 @@ fn large_tag(stamp: &Stamp, now: SystemTime) -> Result<ETag, InvalidETag> {
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
     let tag = format!("{nanos:x}-{:x}", stamp.size);
-    let settled = now
-        .duration_since(modified)
-        .is_ok_and(|age| age >= SETTLING);
-    if settled {
+    if is_long_ago(modified, now) {
         ETag::strong(&tag)
     } else {
         ETag::weak(&tag)
@@ -130,19 +157,27 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Where a name leads, as long as that is below the root. Blocks.
+///
+/// The name is made canonical and compared with the root component by component, so neither a
+/// symbolic link nor a directory whose name begins with that of the root leads out of it.
+fn resolve(root: &Path, name: &str) -> Result<PathBuf, StaticError> {
+    let root = fs::canonicalize(root).map_err(StaticError::from_io)?;
+    let path = fs::canonicalize(root.join(name)).map_err(StaticError::from_io)?;
+    if path.starts_with(&root) {
+        Ok(path)
+    } else {
+        Err(StaticError::Forbidden)
+    }
+}
+
 /// Opens the regular file of that name below the root; `None` for a directory. Blocks, but not on a
 /// FIFO or a device.
 ///
-/// The name is made canonical and compared with the root component by component, so neither a
-/// symbolic link nor a directory whose name begins with that of the root leads out of it. The
-/// last component must not be swapped for a link meanwhile; those who can write below the root are
-/// trusted otherwise.
+/// The last component must not be swapped for a link after it was [resolved](resolve); those who can write
+/// below the root are trusted otherwise.
 pub(super) fn open(root: &Path, name: &str) -> Result<Option<(File, Metadata)>, StaticError> {
-    let root = fs::canonicalize(root).map_err(StaticError::from_io)?;
-    let path = fs::canonicalize(root.join(name)).map_err(StaticError::from_io)?;
-    if !path.starts_with(&root) {
-        return Err(StaticError::Forbidden);
-    }
+    let path = resolve(root, name)?;
     let metadata = fs::metadata(&path).map_err(StaticError::from_io)?;
     if metadata.is_dir() {
         return Ok(None);
@@ -168,7 +203,7 @@ pub(super) fn open(root: &Path, name: &str) -> Result<Option<(File, Metadata)>, 
     Ok(Some((file, metadata)))
 }
 
-/// Opens a file that was found before, and tells whether it is still the same. Blocks.
+/// Opens a file that was found before; `None` when it is another by now. Blocks.
 pub(super) fn reopen(root: &Path, name: &str, stamp: &Stamp) -> Result<Option<File>, StaticError> {
     let Some((file, metadata)) = open(root, name)? else {
         return Err(StaticError::Forbidden);
@@ -176,16 +211,38 @@ pub(super) fn reopen(root: &Path, name: &str, stamp: &Stamp) -> Result<Option<Fi
     Ok((Stamp::of(&metadata) == *stamp).then_some(file))
 }
 
-/// Looks whether there is still what there was. Blocks.
-pub(super) fn is_current(root: &Path, name: &str, stamp: Option<&Stamp>) -> bool {
-    let now = fs::metadata(root.join(name)).ok();
-    now.map(|metadata| Stamp::of(&metadata)).as_ref() == stamp
+/// The stamp of the regular file of that name below the root, by the rules of [`open`] but without opening
+/// it; `None` when there is none. Blocks.
+pub(super) fn stamp(root: &Path, name: &str) -> Option<Stamp> {
+    let metadata = fs::metadata(resolve(root, name).ok()?).ok()?;
+    metadata.is_file().then(|| Stamp::of(&metadata))
 }
 
 /// Reads at most `length` bytes from `start`; fewer only at the end of the file. Blocks.
-pub(super) fn read(file: &mut File, start: u64, length: u64) -> io::Result<Bytes> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+#[cfg(unix)]
+pub(super) fn read(file: &File, start: u64, length: u64) -> io::Result<Bytes> {
+    use rustix::buffer::spare_capacity;
+    let length = usize::try_from(length).map_err(io::Error::other)?;
+    let mut content = Vec::with_capacity(length);
+    while content.len() < length {
+        let at = start.saturating_add(content.len() as u64);
+        match rustix::io::pread(file, spare_capacity(&mut content), at) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // More may have been allocated than was asked for.
+    content.truncate(length);
+    Ok(Bytes::from(content))
+}
+
+/// Reads at most `length` bytes from `start`; fewer only at the end of the file. Blocks.
+#[cfg(not(unix))]
+pub(super) fn read(mut file: &File, start: u64, length: u64) -> io::Result<Bytes> {
+    use std::io::{Read as _, Seek as _};
+    file.seek(io::SeekFrom::Start(start))?;
+    let mut content = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
     file.take(length).read_to_end(&mut content)?;
     Ok(Bytes::from(content))
 }

@@ -2,195 +2,222 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    ETAG, LAST_MODIFIED, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use super::cache::Entry;
-use super::encoding::{Encoding, negotiate};
-use super::file::{self, Representation};
-use super::stream::{FileBody, Part, read_exactly};
-use super::{STATIC_CHUNK, StaticError, StaticFiles, blocking};
+use super::entry::{Entry, IMMUTABLE, Variant};
+use super::file::{self, Stamp};
+use super::stream::{FileBody, Part, read_first};
+use super::{StaticError, StaticFiles, blocking};
 use crate::body::Body;
 use crate::conditional::{Precondition, Validators, range_applies};
 use crate::range::{ByteRange, Requested};
 
-/// For what was asked for by its version: it never changes.
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-
 /// For another version than the one asked for: not to be kept under that address.
 const OTHER_VERSION: HeaderValue = HeaderValue::from_static("no-cache");
 
+/// What answers a request.
+pub(super) enum Answer {
+    Ready(Response<Body>),
+    /// The body is still to be read.
+    Open(Box<Opening>),
+}
+
+/// A response without its body, and where that is.
+pub(super) struct Opening {
+    response: Response<Body>,
+    /// The name of the entry.
+    entry: Box<str>,
+    /// The name of the file in the coding that was chosen.
+    file: Box<str>,
+    stamp: Stamp,
+    parts: VecDeque<Part>,
+}
+
+/// Whether the version of the file was asked for.
+#[derive(Clone, Copy)]
+enum Version {
+    None,
+    Current,
+    Other,
+}
+
 impl StaticFiles {
-    /// `None` when the file changed since it was looked at, which is then forgotten.
-    pub(super) async fn respond(
+    /// Answers from what is in memory; of a large file all but the body.
+    pub(super) fn answer(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         entry: &Entry,
-    ) -> Result<Option<Response<Body>>, StaticError> {
-        let file = entry.choose(headers);
+    ) -> Result<Answer, StaticError> {
+        let variant = entry.choose(headers);
+        let file = &variant.file;
         let current = Validators {
             etag: Some(&file.etag),
             last_modified: file.stamp.modified,
         };
-        let mut response = Response::new(Body::empty());
-        self.describe(response.headers_mut(), uri, entry, file);
+        let version = match version(uri) {
+            None => Version::None,
+            Some(version) if version == entry.identity.file.etag.tag() => Version::Current,
+            Some(_) => Version::Other,
+        };
         match Precondition::evaluate(method, headers, current) {
             Precondition::Proceed => {}
             Precondition::NotModified => {
-                *response.status_mut() = StatusCode::NOT_MODIFIED;
-                return Ok(Some(response));
+                return Ok(self.bare(StatusCode::NOT_MODIFIED, entry, variant, version));
             }
             Precondition::Failed => {
-                *response.status_mut() = StatusCode::PRECONDITION_FAILED;
-                return Ok(Some(response));
+                return Ok(self.bare(StatusCode::PRECONDITION_FAILED, entry, variant, version));
             }
         }
-        response
-            .headers_mut()
-            .insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-
         // Ranges are defined for GET alone (RFC 9110 14.2).
-        let ranged = *method == Method::GET
+        if *method == Method::GET
             && headers.contains_key(RANGE)
-            && range_applies(headers, current, SystemTime::now());
-        let requested = if ranged {
-            Requested::from_headers(headers, file.size)
-        } else {
-            Requested::Whole
-        };
-        let parts = match requested {
-            Requested::Whole => {
-                let whole = ByteRange {
-                    start: 0,
-                    end: file.size,
-                };
-                plain(response.headers_mut(), entry, file, whole)
-            }
-            Requested::Parts(parts) => {
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                match parts.as_slice() {
-                    &[part] => {
-                        let range = content_range(part, file.size)?;
-                        response.headers_mut().insert(CONTENT_RANGE, range);
-                        plain(response.headers_mut(), entry, file, part)
+            && range_applies(headers, current, (self.settings.clock)())
+        {
+            match Requested::from_headers(headers, file.size) {
+                Requested::Whole => {}
+                Requested::Parts(parts) => return partial(entry, variant, version, &parts),
+                Requested::Unsatisfiable => {
+                    let status = StatusCode::RANGE_NOT_SATISFIABLE;
+                    let mut answer = self.bare(status, entry, variant, version);
+                    if let Answer::Ready(response) = &mut answer {
+                        let size = header_value(format!("bytes */{}", file.size))?;
+                        let headers = response.headers_mut();
+                        headers.insert(CONTENT_RANGE, size);
+                        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
                     }
-                    several => multipart(response.headers_mut(), entry, file, several)?,
+                    return Ok(answer);
                 }
             }
-            Requested::Unsatisfiable => {
-                *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-                let size = header_value(format!("bytes */{}", file.size))?;
-                response.headers_mut().insert(CONTENT_RANGE, size);
-                return Ok(Some(response));
-            }
-        };
-        if *method == Method::GET {
-            match self.body(entry, file, parts).await? {
-                Some(body) => *response.body_mut() = body,
-                None => return Ok(None),
+        }
+        let mut response = Response::new(Body::empty());
+        *response.headers_mut() = whole(variant, version);
+        match &file.content {
+            _ if *method == Method::HEAD => {}
+            Some(content) => *response.body_mut() = Body::from(content.clone()),
+            None => {
+                let all = Part::File {
+                    start: 0,
+                    length: file.size,
+                };
+                return Ok(open(response, entry, variant, VecDeque::from([all])));
             }
         }
-        Ok(Some(response))
+        Ok(Answer::Ready(response))
     }
 
-    /// The headers that a 304 has too (RFC 9110 15.4.5).
-    fn describe(&self, headers: &mut HeaderMap, uri: &Uri, entry: &Entry, file: &Representation) {
-        headers.insert(ETAG, file.etag_value.clone());
-        if let Some(last_modified) = &file.last_modified {
-            headers.insert(LAST_MODIFIED, last_modified.clone());
-        }
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if entry.siblings.iter().any(|sibling| sibling.file.is_some()) {
-            headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        }
-        let cache_control = match version(uri) {
-            Some(version) if version == entry.identity.etag.tag() => Some(IMMUTABLE),
-            Some(_) => Some(OTHER_VERSION),
-            None => self.settings.cache_control.clone(),
-        };
-        if let Some(cache_control) = cache_control {
-            headers.insert(CACHE_CONTROL, cache_control);
-        }
-    }
-
-    async fn body(
+    /// An answer without content.
+    fn bare(
         &self,
+        status: StatusCode,
         entry: &Entry,
-        file: &Representation,
-        parts: VecDeque<Part>,
-    ) -> Result<Option<Body>, StaticError> {
-        if let Some(content) = &file.content {
-            return Ok(Some(from_memory(content, parts)));
+        variant: &Variant,
+        version: Version,
+    ) -> Answer {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        let mut headers = HeaderMap::with_capacity(6);
+        variant.file.describe(&mut headers, entry.varies());
+        let cache_control = match version {
+            Version::None => self.settings.cache_control.clone(),
+            Version::Current => Some(IMMUTABLE),
+            Version::Other => Some(OTHER_VERSION),
+        };
+        if let Some(value) = cache_control {
+            headers.insert(CACHE_CONTROL, value);
         }
+        *response.headers_mut() = headers;
+        Answer::Ready(response)
+    }
+
+    /// Opens a large file, looks whether it is the one that is known, and reads its first piece, all in one
+    /// trip to a blocking thread. `None` when it is another, which is then forgotten.
+    pub(super) async fn open(
+        &self,
+        opening: Box<Opening>,
+    ) -> Result<Option<Response<Body>>, StaticError> {
         let this = self.clone();
-        let name = entry.name_of(file.encoding).to_owned();
-        let main = entry.name.clone();
-        let stamp = file.stamp;
         blocking(move || {
-            let Some(mut file) = file::reopen(&this.settings.root, &name, &stamp)? else {
-                this.cache.remove(&main);
+            let mut opening = *opening;
+            let began = this.memory.cache.now();
+            let root = &this.settings.root;
+            let Some(file) = file::reopen(root, &opening.file, &opening.stamp)? else {
+                this.memory.cache.remove(&opening.entry, began);
                 return Ok(None);
             };
-            let parts = read_first(&mut file, parts).map_err(StaticError::from_io)?;
-            Ok(Some(Body::new(FileBody::new(file, parts))))
+            read_first(&file, &mut opening.parts).map_err(StaticError::from_io)?;
+            let body = FileBody::new(Arc::new(file), opening.parts);
+            *opening.response.body_mut() = Body::new(body);
+            Ok(Some(opening.response))
         })
         .await
     }
 }
 
-impl Entry {
-    fn choose(&self, headers: &HeaderMap) -> &Representation {
-        let usable = |encoding: Encoding| {
-            let mut files = self
-                .siblings
-                .iter()
-                .filter_map(|sibling| sibling.file.as_ref());
-            files.find(|file| file.encoding == encoding)
-        };
-        let (brotli, gzip) = (usable(Encoding::Brotli), usable(Encoding::Gzip));
-        let chosen = match negotiate(headers, brotli.is_some(), gzip.is_some()) {
-            Encoding::Brotli => brotli,
-            Encoding::Gzip => gzip,
-            Encoding::Identity => None,
-        };
-        chosen.unwrap_or(&self.identity)
-    }
+fn open(
+    response: Response<Body>,
+    entry: &Entry,
+    variant: &Variant,
+    parts: VecDeque<Part>,
+) -> Answer {
+    Answer::Open(Box::new(Opening {
+        response,
+        entry: entry.name.clone(),
+        file: entry.name_of(variant.file.encoding).into(),
+        stamp: variant.file.stamp,
+        parts,
+    }))
+}
 
-    fn name_of(&self, encoding: Encoding) -> &str {
-        let has = |file: &Option<Representation>| {
-            file.as_ref().is_some_and(|file| file.encoding == encoding)
-        };
-        let sibling = self.siblings.iter().find(|sibling| has(&sibling.file));
-        sibling.map_or(&self.name, |sibling| &sibling.name)
+/// The headers of a whole answer.
+fn whole(variant: &Variant, version: Version) -> HeaderMap {
+    match version {
+        Version::None => variant.headers.clone(),
+        Version::Current => variant.versioned().clone(),
+        Version::Other => {
+            let mut headers = variant.headers.clone();
+            headers.insert(CACHE_CONTROL, OTHER_VERSION);
+            headers
+        }
     }
 }
 
-/// Reads the first piece in the same trip to a blocking thread as the opening. Blocks.
-fn read_first(
-    file: &mut std::fs::File,
-    mut parts: VecDeque<Part>,
-) -> std::io::Result<VecDeque<Part>> {
-    if let Some(&Part::File { start, length }) = parts.front() {
-        let piece = length.min(STATIC_CHUNK);
-        let bytes = read_exactly(file, start, piece)?;
-        parts.pop_front();
-        if length > piece {
-            parts.push_front(Part::File {
-                start: start + piece,
-                length: length - piece,
-            });
+/// One stretch of the file, or several in the order of the file (RFC 9110 14.6, 15.3.7).
+fn partial(
+    entry: &Entry,
+    variant: &Variant,
+    version: Version,
+    ranges: &[ByteRange],
+) -> Result<Answer, StaticError> {
+    let file = &variant.file;
+    let mut headers = whole(variant, version);
+    let parts = match ranges {
+        &[range] => {
+            let length = range.end - range.start;
+            headers.insert(CONTENT_RANGE, content_range(range, file.size)?);
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            VecDeque::from([Part::File {
+                start: range.start,
+                length,
+            }])
         }
-        parts.push_front(Part::Memory(bytes));
+        several => multipart(&mut headers, entry, file.size, several)?,
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    *response.headers_mut() = headers;
+    match &file.content {
+        Some(content) => *response.body_mut() = from_memory(content, parts),
+        None => return Ok(open(response, entry, variant, parts)),
     }
-    Ok(parts)
+    Ok(Answer::Ready(response))
 }
 
 fn from_memory(content: &Bytes, parts: VecDeque<Part>) -> Body {
@@ -207,34 +234,19 @@ fn from_memory(content: &Bytes, parts: VecDeque<Part>) -> Body {
     match (pieces.next(), pieces.next()) {
         (Some(only), None) => Body::from(only),
         (first, second) => {
-            let all = first.into_iter().chain(second).chain(pieces);
-            Body::from(all.flatten().collect::<Vec<u8>>())
+            let mut all = Vec::new();
+            for piece in first.into_iter().chain(second).chain(pieces) {
+                all.extend_from_slice(&piece);
+            }
+            Body::from(all)
         }
     }
 }
 
-/// The headers and the content of one stretch of the file.
-fn plain(
-    headers: &mut HeaderMap,
-    entry: &Entry,
-    file: &Representation,
-    range: ByteRange,
-) -> VecDeque<Part> {
-    let length = range.end - range.start;
-    headers.insert(CONTENT_TYPE, entry.content_type.clone());
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    content_encoding(headers, file);
-    VecDeque::from([Part::File {
-        start: range.start,
-        length,
-    }])
-}
-
-/// Several ranges, in the order of the file (RFC 9110 14.6, 15.3.7.2).
 fn multipart(
     headers: &mut HeaderMap,
     entry: &Entry,
-    file: &Representation,
+    size: u64,
     ranges: &[ByteRange],
 ) -> Result<VecDeque<Part>, StaticError> {
     let random = || RandomState::new().build_hasher().finish();
@@ -245,7 +257,7 @@ fn multipart(
         let mut head = format!("\r\n--{boundary}\r\nContent-Type: ").into_bytes();
         head.extend_from_slice(entry.content_type.as_bytes());
         head.extend_from_slice(b"\r\nContent-Range: ");
-        head.extend_from_slice(content_range(*range, file.size)?.as_bytes());
+        head.extend_from_slice(content_range(*range, size)?.as_bytes());
         head.extend_from_slice(b"\r\n\r\n");
         let length = range.end - range.start;
         total += head.len() as u64 + length;
@@ -261,14 +273,7 @@ fn multipart(
     let content_type = header_value(format!("multipart/byteranges; boundary={boundary}"))?;
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(total));
-    content_encoding(headers, file);
     Ok(parts)
-}
-
-fn content_encoding(headers: &mut HeaderMap, file: &Representation) {
-    if let Some(name) = file.encoding.name() {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
-    }
 }
 
 fn content_range(range: ByteRange, size: u64) -> Result<HeaderValue, StaticError> {

@@ -1,12 +1,21 @@
 //! What is configured, and how a name becomes an entry.
 
+use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use super::StaticError;
-use super::cache::Sibling;
+use http::HeaderValue;
+
 use super::encoding::Encoding;
-use super::file::{self, Found, Representation};
-use super::{Duration, Entry, HeaderValue, PathBuf, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL};
+use super::entry::{Entry, Sibling, Variant};
+use super::file::{self, Found};
+use super::{
+    MAX_CACHED_FILE, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, StaticError, path::normalize,
+};
+
+/// A file takes at most one part in this many of the memory for all.
+const CACHE_SHARE: u64 = 4;
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -17,10 +26,14 @@ pub(super) struct Settings {
     pub(super) cache_control: Option<HeaderValue>,
     pub(super) url_prefix: String,
     pub(super) cache_size: u64,
+    pub(super) cached_file_size: u64,
     pub(super) check_interval: Duration,
+    /// What the time stamps of files are compared with.
+    pub(super) clock: fn() -> SystemTime,
 }
 
 /// What a name leads to.
+#[derive(Clone, Debug)]
 pub(super) enum Target {
     File(Arc<Entry>),
     Directory,
@@ -45,59 +58,60 @@ impl Settings {
             cache_control: None,
             url_prefix: "/static/".to_owned(),
             cache_size: STATIC_CACHE_SIZE,
+            cached_file_size: MAX_CACHED_FILE,
             check_interval: STATIC_CHECK_INTERVAL,
+            clock: SystemTime::now,
         }
+    }
+
+    /// The name that a path, still encoded, asks for; that of the default file when it ends with a slash.
+    pub(super) fn name<'a>(
+        &'a self,
+        path: &'a str,
+        slash: bool,
+    ) -> Result<Cow<'a, str>, StaticError> {
+        let name = normalize(path, self.hidden)?;
+        match &self.default_filename {
+            Some(default) if slash && name.is_empty() => Ok(default.into()),
+            Some(default) if slash => Ok(format!("{name}/{default}").into()),
+            _ => Ok(name),
+        }
+    }
+
+    /// Bytes up to which a file is read as a whole.
+    fn whole(&self) -> u64 {
+        let share = (self.cache_size / CACHE_SHARE).max(MAX_CACHED_FILE);
+        self.cached_file_size.min(share)
     }
 
     /// Reads what is at a name. Blocks.
     pub(super) fn load(&self, name: &str) -> Result<Target, StaticError> {
-        let identity = match file::find(&self.root, name, Encoding::Identity)? {
-            Found::File(file) => file,
+        let now = (self.clock)();
+        let find = |name: &str, encoding| file::find(&self.root, name, encoding, self.whole(), now);
+        let identity = match find(name, Encoding::Identity)? {
+            Found::File(file) => Variant::new(file),
             Found::Directory => return Ok(Target::Directory),
         };
         let mut siblings = Vec::new();
         if self.precompressed {
             for (extension, encoding) in [("br", Encoding::Brotli), ("gz", Encoding::Gzip)] {
-                let sibling = format!("{name}.{extension}");
-                siblings.push(self.load_sibling(sibling, encoding, &identity));
+                let name = format!("{name}.{extension}");
+                // Whatever is wrong with it, there is the file itself.
+                let file = match find(&name, encoding) {
+                    Ok(Found::File(file)) => Some(file),
+                    Ok(Found::Directory) | Err(_) => None,
+                };
+                let stamp = file.as_ref().map(|file| file.stamp);
+                let fits = |stamp: &file::Stamp| stamp.modified >= identity.file.stamp.modified;
+                siblings.push(Sibling {
+                    name,
+                    file: file.filter(|file| fits(&file.stamp)).map(Variant::new),
+                    stamp,
+                });
             }
         }
-        Ok(Target::File(Arc::new(Entry {
-            name: name.into(),
-            content_type: content_type(name),
-            identity,
-            siblings,
-        })))
-    }
-
-    fn load_sibling(&self, name: String, encoding: Encoding, identity: &Representation) -> Sibling {
-        // Whatever is wrong with it, there is the file itself.
-        match file::find(&self.root, &name, encoding) {
-            Ok(Found::File(file)) => Sibling {
-                name,
-                stamp: Some(file.stamp),
-                file: (file.stamp.modified >= identity.stamp.modified).then_some(file),
-            },
-            Ok(Found::Directory) | Err(_) => Sibling {
-                name,
-                file: None,
-                stamp: None,
-            },
-        }
-    }
-}
-
-/// Guesses by the end of the name; text is UTF-8.
-fn content_type(name: &str) -> HeaderValue {
-    let guess = mime_guess::from_path(name).first_raw();
-    let essence = guess.unwrap_or("application/octet-stream");
-    if essence == "application/javascript" {
-        // RFC 9239.
-        HeaderValue::from_static("text/javascript; charset=utf-8")
-    } else if essence.starts_with("text/") {
-        let text = format!("{essence}; charset=utf-8");
-        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(essence))
-    } else {
-        HeaderValue::from_static(essence)
+        let cache_control = self.cache_control.as_ref();
+        let entry = Entry::new(name, identity, siblings, cache_control, now);
+        Ok(Target::File(Arc::new(entry)))
     }
 }

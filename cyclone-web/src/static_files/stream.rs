@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -31,18 +32,22 @@ impl Part {
     }
 }
 
-/// A body of pieces of one open file; reads [`STATIC_CHUNK`] bytes on a blocking thread at a time,
-/// and only when they are asked for, so a slow client holds no thread and at most one piece.
+/// A body of pieces of one open file; reads [`STATIC_CHUNK`] bytes on a blocking thread at a time.
+///
+/// When a piece is taken the next one is read, so that the disk works while the client takes it, and then no
+/// more until that is taken too: a slow client holds no thread and at most two pieces. Dropped, it reads
+/// nothing more.
 #[derive(Debug)]
 pub(super) struct FileBody {
-    file: Option<File>,
+    /// None after a failure.
+    file: Option<Arc<File>>,
     parts: VecDeque<Part>,
     remaining: u64,
-    reading: Option<JoinHandle<(File, io::Result<Bytes>)>>,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl FileBody {
-    pub(super) fn new(file: File, parts: VecDeque<Part>) -> Self {
+    pub(super) fn new(file: Arc<File>, parts: VecDeque<Part>) -> Self {
         Self {
             file: Some(file),
             remaining: parts.iter().map(Part::length).sum(),
@@ -51,8 +56,17 @@ impl FileBody {
         }
     }
 
+    /// Begins to read the next piece, if one of the file is next.
+    fn read_ahead(&mut self) {
+        if let (Some(file), Some((start, length))) = (&self.file, next_piece(&mut self.parts)) {
+            let file = Arc::clone(file);
+            self.reading = Some(spawn_blocking(move || read_exactly(&file, start, length)));
+        }
+    }
+
     fn data(&mut self, bytes: Bytes) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
+        self.read_ahead();
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
@@ -60,6 +74,12 @@ impl FileBody {
         self.parts.clear();
         self.file = None;
         Poll::Ready(Some(Err(error)))
+    }
+
+    /// Whether the piece that is read ahead is there.
+    #[cfg(test)]
+    pub(super) fn has_read_ahead(&self) -> bool {
+        self.reading.as_ref().is_some_and(JoinHandle::is_finished)
     }
 }
 
@@ -76,35 +96,18 @@ impl http_body::Body for FileBody {
             if let Some(reading) = &mut this.reading {
                 let finished = ready!(Pin::new(reading).poll(cx));
                 this.reading = None;
-                return match finished {
-                    Ok((file, Ok(bytes))) => {
-                        this.file = Some(file);
-                        this.data(bytes)
-                    }
-                    Ok((_, Err(error))) => this.fail(error),
-                    Err(error) => this.fail(io::Error::other(error)),
+                return match finished.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                    Ok(bytes) => this.data(bytes),
+                    Err(error) => this.fail(error),
                 };
             }
-            match this.parts.pop_front() {
-                None => return Poll::Ready(None),
-                Some(Part::Memory(bytes)) => return this.data(bytes),
-                Some(Part::File { length: 0, .. }) => {}
-                Some(Part::File { start, length }) => {
-                    let Some(mut file) = this.file.take() else {
-                        return this.fail(io::ErrorKind::BrokenPipe.into());
-                    };
-                    let piece = length.min(STATIC_CHUNK);
-                    if length > piece {
-                        this.parts.push_front(Part::File {
-                            start: start + piece,
-                            length: length - piece,
-                        });
-                    }
-                    this.reading = Some(spawn_blocking(move || {
-                        let bytes = read_exactly(&mut file, start, piece);
-                        (file, bytes)
-                    }));
-                }
+            this.read_ahead();
+            if this.reading.is_none() {
+                return match this.parts.pop_front() {
+                    None => Poll::Ready(None),
+                    Some(Part::Memory(bytes)) => this.data(bytes),
+                    Some(Part::File { .. }) => this.fail(io::ErrorKind::BrokenPipe.into()),
+                };
             }
         }
     }
@@ -118,8 +121,42 @@ impl http_body::Body for FileBody {
     }
 }
 
+impl Drop for FileBody {
+    fn drop(&mut self) {
+        // A read that has begun ends on its own.
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
+    }
+}
+
+/// Takes the next piece of the file off the front of the parts, if the file is what comes next.
+fn next_piece(parts: &mut VecDeque<Part>) -> Option<(u64, u64)> {
+    while let Some(Part::File { length: 0, .. }) = parts.front() {
+        parts.pop_front();
+    }
+    let Some(Part::File { start, length }) = parts.front_mut() else {
+        return None;
+    };
+    let piece = (*start, (*length).min(STATIC_CHUNK));
+    *start += piece.1;
+    *length -= piece.1;
+    if *length == 0 {
+        parts.pop_front();
+    }
+    Some(piece)
+}
+
+/// Reads the first piece in the same trip to a blocking thread as the opening. Blocks.
+pub(super) fn read_first(file: &File, parts: &mut VecDeque<Part>) -> io::Result<()> {
+    if let Some((start, length)) = next_piece(parts) {
+        parts.push_front(Part::Memory(read_exactly(file, start, length)?));
+    }
+    Ok(())
+}
+
 /// Reads all of a piece; a file that shrank breaks the response off. Blocks.
-pub(super) fn read_exactly(file: &mut File, start: u64, length: u64) -> io::Result<Bytes> {
+fn read_exactly(file: &File, start: u64, length: u64) -> io::Result<Bytes> {
     let bytes = read(file, start, length)?;
     if bytes.len() as u64 == length {
         Ok(bytes)

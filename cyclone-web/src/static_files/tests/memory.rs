@@ -22,7 +22,7 @@ async fn small_files_are_served_from_memory_and_looked_at_once_a_second() {
     assert_eq!(site.get("a.txt").await.text(), "two");
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(site.status("a.txt").await, 404);
-    assert_eq!(site.files.cache.usage(), (0, 0));
+    assert_eq!(usage(&site.files.memory.cache), (0, 0));
     // What is not there is looked for every time.
     site.write("a.txt", b"three");
     assert_eq!(site.get("a.txt").await.text(), "three");
@@ -53,7 +53,7 @@ async fn file_size_just_under_at_and_over_the_limit_of_memory() {
         let content = vec![b'x'; size];
         let site = Site::new(&[("a.txt", &content)]);
         assert_eq!(site.get("a.txt").await.body, content);
-        let (entries, bytes) = site.files.cache.usage();
+        let (entries, bytes, _) = site.files.memory.cache.usage();
         assert_eq!(entries, 1);
         assert_eq!(bytes >= MAX_CACHED_FILE - 1, kept, "{size}: {bytes}");
         assert_eq!(site.get("a.txt").await.body, content);
@@ -64,9 +64,15 @@ async fn file_size_just_under_at_and_over_the_limit_of_memory() {
 async fn a_cache_of_no_size_keeps_nothing() {
     let site = Site::new(&[("a.txt", b"one")]).with(|files| files.cache_size(0));
     assert_eq!(site.get("a.txt").await.text(), "one");
-    assert_eq!(site.files.cache.usage(), (0, 0));
+    assert_eq!(usage(&site.files.memory.cache), (0, 0));
     site.write("a.txt", b"two");
     assert_eq!(site.get("a.txt").await.text(), "two");
+}
+
+/// Entries and bytes.
+fn usage(cache: &Cache) -> (usize, u64) {
+    let (entries, bytes, _) = cache.usage();
+    (entries, bytes)
 }
 
 fn fill(cache: &Cache, site: &Site, name: &str) {
@@ -74,7 +80,7 @@ fn fill(cache: &Cache, site: &Site, name: &str) {
     let Target::File(entry) = settings.load(name).unwrap() else {
         panic!("{name}");
     };
-    cache.insert(&entry);
+    cache.insert(&entry, cache.now());
 }
 
 fn has(cache: &Cache, name: &str) -> bool {
@@ -87,23 +93,23 @@ fn entries_just_under_at_and_over_the_limit_and_second_chance() {
     let cache = Cache::new(1 << 20, 3);
     for (name, entries) in [("a", 1), ("b", 2), ("c", 3)] {
         fill(&cache, &site, name);
-        assert_eq!(cache.usage().0, entries);
+        assert_eq!(usage(&cache).0, entries);
     }
     assert!(has(&cache, "a"));
     // The hand skips `a`, which was used, and takes `b`.
     fill(&cache, &site, "d");
-    assert_eq!(cache.usage().0, 3);
+    assert_eq!(usage(&cache).0, 3);
     assert!(!has(&cache, "b") && has(&cache, "a") && has(&cache, "c") && has(&cache, "d"));
     // All were used: the oldest goes.
     fill(&cache, &site, "b");
-    assert_eq!(cache.usage().0, 3);
+    assert_eq!(usage(&cache).0, 3);
     assert!(has(&cache, "b"));
     // Twice the same is one.
     fill(&cache, &site, "b");
-    assert_eq!(cache.usage().0, 3);
-    cache.remove("b");
-    cache.remove("b");
-    assert_eq!(cache.usage().0, 2);
+    assert_eq!(usage(&cache).0, 3);
+    cache.remove("b", cache.now());
+    cache.remove("b", cache.now());
+    assert_eq!(usage(&cache).0, 2);
 }
 
 #[test]
@@ -111,16 +117,16 @@ fn bytes_just_under_at_and_over_the_limit() {
     let site = Site::new(&[("a", &[0; 1000]), ("b", &[0; 1000]), ("big", &[0; 9000])]);
     let probe = Cache::new(1 << 20, 10);
     fill(&probe, &site, "a");
-    let one = probe.usage().1;
+    let one = usage(&probe).1;
     assert!(one >= 1000);
     for (limit, entries) in [(2 * one - 1, 1), (2 * one, 2), (2 * one + 1, 2)] {
         let cache = Cache::new(limit, 10);
         fill(&cache, &site, "a");
         fill(&cache, &site, "b");
-        assert_eq!(cache.usage(), (entries, entries as u64 * one), "{limit}");
+        assert_eq!(usage(&cache), (entries, entries as u64 * one), "{limit}");
         // Too large alone: others are not driven out for it.
         fill(&cache, &site, "big");
-        assert_eq!(cache.usage().0, entries);
+        assert_eq!(usage(&cache).0, entries);
         assert!(has(&cache, "b"));
     }
 }
@@ -237,5 +243,5 @@ async fn many_requests_for_one_file_at_once() {
     while let Some(done) = requests.join_next().await {
         done.unwrap();
     }
-    assert_eq!(site.files.cache.usage().0, 2);
+    assert_eq!(usage(&site.files.memory.cache).0, 2);
 }
