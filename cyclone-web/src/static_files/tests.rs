@@ -1,4 +1,6 @@
 mod answers;
+mod large;
+mod looks;
 mod memory;
 mod ranges;
 mod security;

@@ -1,12 +1,7 @@
-use std::sync::Arc;
-
-use http_body::Body as _;
-
 use super::*;
-use crate::body::Body;
+use crate::static_files::StaticError;
 use crate::static_files::cache::{Cache, Cached};
 use crate::static_files::settings::{Settings, Target};
-use crate::static_files::{STATIC_CHUNK, StaticError};
 
 #[tokio::test(start_paused = true)]
 async fn small_files_are_served_from_memory_and_looked_at_once_a_second() {
@@ -69,6 +64,51 @@ async fn a_cache_of_no_size_keeps_nothing() {
     assert_eq!(site.get("a.txt").await.text(), "two");
 }
 
+#[tokio::test]
+async fn cached_file_size_just_under_at_and_over() {
+    for (size, kept) in [(999, true), (1000, true), (1001, false)] {
+        let content = vec![b'x'; size];
+        let site = Site::new(&[("a.txt", &content)]).with(|files| files.cached_file_size(1000));
+        assert_eq!(site.get("a.txt").await.body, content);
+        let held = site.files.statistics().bytes >= 999 + overhead("a.txt");
+        assert_eq!(held, kept, "{size}");
+    }
+}
+
+/// A larger limit than the default is a quarter of the cache at most, so one file cannot empty it.
+#[tokio::test]
+async fn a_file_takes_a_quarter_of_the_cache_at_most() {
+    let quarter = 2 * MAX_CACHED_FILE;
+    for (size, kept) in [(quarter - 1, true), (quarter, true), (quarter + 1, false)] {
+        let content = vec![b'x'; usize::try_from(size).unwrap()];
+        let site = Site::new(&[("a.txt", &content)]);
+        let site = site.with(|files| files.cache_size(4 * quarter).cached_file_size(u64::MAX));
+        assert_eq!(site.get("a.txt").await.body, content);
+        let statistics = site.files.statistics();
+        assert_eq!(statistics.entries, 1);
+        assert_eq!(statistics.bytes >= quarter - 1, kept, "{size}");
+    }
+}
+
+/// What an entry is counted for without content.
+fn overhead(name: &str) -> u64 {
+    let site = Site::new(&[(name, b"")]);
+    let cache = Cache::new(1 << 20, 10);
+    fill(&cache, &site, name);
+    usage(&cache).1
+}
+
+#[tokio::test]
+async fn clones_share_the_memory_and_changed_settings_begin_anew() {
+    let site = Site::new(&[("a.txt", b"one")]);
+    assert_eq!(site.get("a.txt").await.text(), "one");
+    let clone = site.files.clone();
+    assert_eq!(clone.statistics(), site.files.statistics());
+    assert_eq!(clone.statistics().entries, 1);
+    assert_eq!(clone.hidden(true).statistics().entries, 0);
+    assert_eq!(site.files.statistics().entries, 1);
+}
+
 /// Entries and bytes.
 fn usage(cache: &Cache) -> (usize, u64) {
     let (entries, bytes, _) = cache.usage();
@@ -113,6 +153,72 @@ fn entries_just_under_at_and_over_the_limit_and_second_chance() {
 }
 
 #[test]
+fn evictions_are_counted() {
+    let names = ["a", "b", "c", "d", "e"];
+    let site = Site::new(&names.map(|name| (name, &b""[..])));
+    let cache = Cache::new(1 << 20, 2);
+    for (name, evictions) in names.into_iter().zip([0, 0, 1, 2, 3]) {
+        fill(&cache, &site, name);
+        assert_eq!(cache.usage().2, evictions);
+    }
+    // To replace or to forget is not to evict.
+    fill(&cache, &site, "e");
+    cache.remove("e", cache.now());
+    assert_eq!((cache.usage().0, cache.usage().2), (1, 3));
+}
+
+#[test]
+fn the_queue_of_the_hand_does_not_grow_with_every_change() {
+    let site = Site::new(&[("a", b""), ("b", b"")]);
+    let cache = Cache::new(1 << 20, 10);
+    fill(&cache, &site, "a");
+    for _ in 0..1000 {
+        fill(&cache, &site, "b");
+        assert!(cache.queued() <= 4, "{}", cache.queued());
+    }
+    for _ in 0..1000 {
+        fill(&cache, &site, "b");
+        cache.remove("b", cache.now());
+        assert!(cache.queued() <= 4, "{}", cache.queued());
+    }
+}
+
+/// A look that took long does not undo what a later one found.
+#[tokio::test(start_paused = true)]
+async fn the_look_that_began_last_is_right() {
+    let site = Site::new(&[("a", b"old")]);
+    let cache = Cache::new(1 << 20, 10);
+    let load = || match Settings::new(site.path("")).load("a").unwrap() {
+        Target::File(entry) => entry,
+        Target::Directory => panic!("a directory"),
+    };
+    let (began, old) = (cache.now(), load());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    site.write("a", b"new");
+    cache.insert(&load(), cache.now());
+    cache.insert(&old, began);
+    cache.remove("a", began);
+    let kept = cache.peek("a").unwrap();
+    assert_eq!(kept.identity.file.content.as_deref(), Some(&b"new"[..]));
+    // Confirming an entry that is not the one kept does nothing.
+    tokio::time::advance(Duration::from_millis(999)).await;
+    cache.confirm(&old, cache.now());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    let interval = Duration::from_secs(1);
+    assert!(matches!(
+        cache.get("a", interval),
+        Cached::Due { overdue: false, .. }
+    ));
+    cache.confirm(&kept, cache.now());
+    assert!(matches!(cache.get("a", interval), Cached::Fresh(_)));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(matches!(
+        cache.get("a", interval),
+        Cached::Due { overdue: true, .. }
+    ));
+}
+
+#[test]
 fn bytes_just_under_at_and_over_the_limit() {
     let site = Site::new(&[("a", &[0; 1000]), ("b", &[0; 1000]), ("big", &[0; 9000])]);
     let probe = Cache::new(1 << 20, 10);
@@ -129,72 +235,6 @@ fn bytes_just_under_at_and_over_the_limit() {
         assert_eq!(usage(&cache).0, entries);
         assert!(has(&cache, "b"));
     }
-}
-
-async fn pieces(body: &mut Body) -> Result<Vec<usize>, crate::body::BodyError> {
-    let mut sizes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        sizes.push(frame?.into_data().unwrap().len());
-    }
-    Ok(sizes)
-}
-
-async fn open(site: &Site, name: &str) -> Body {
-    let uri = Uri::from_static("/static/x");
-    let response = site
-        .files
-        .serve(&Method::GET, &uri, name, &HeaderMap::new())
-        .await;
-    assert_eq!(response.status(), 200);
-    response.into_body()
-}
-
-#[tokio::test]
-async fn large_files_come_in_large_pieces() {
-    let site = Site::new(&[("big.bin", &large())]);
-    let chunk = usize::try_from(STATIC_CHUNK).unwrap();
-    let mut body = open(&site, "big.bin").await;
-    assert_eq!(body.size_hint().exact(), Some(large().len() as u64));
-    assert_eq!(pieces(&mut body).await.unwrap(), [chunk, chunk, 7]);
-    assert!(body.is_end_stream());
-}
-
-#[tokio::test]
-async fn a_file_that_shrinks_breaks_the_response_off() {
-    let site = Site::new(&[("big.bin", &large())]);
-    let mut body = open(&site, "big.bin").await;
-    body.frame().await.unwrap().unwrap();
-    let file = fs::File::options()
-        .write(true)
-        .open(site.path("big.bin"))
-        .unwrap();
-    file.set_len(STATIC_CHUNK + 5).unwrap();
-    assert!(pieces(&mut body).await.is_err());
-    assert!(body.frame().await.is_none());
-}
-
-#[tokio::test]
-async fn a_file_that_grows_is_sent_as_it_was_announced() {
-    let site = Site::new(&[("big.bin", &large())]);
-    let mut body = open(&site, "big.bin").await;
-    fs::write(site.path("big.bin"), [large(), large()].concat()).unwrap();
-    let sizes = pieces(&mut body).await.unwrap();
-    assert_eq!(sizes.iter().sum::<usize>(), large().len());
-}
-
-/// Time stands still, so what is known of the file is trusted; what is opened is another.
-#[tokio::test(start_paused = true)]
-async fn a_large_file_replaced_since_the_last_look_is_looked_at_again() {
-    let site = Site::new(&[("big.bin", &large())]);
-    let before = site.get("big.bin").await;
-    let mut changed = large();
-    changed.extend_from_slice(b"more");
-    site.write_at("big.bin", &changed, modified() + Duration::from_secs(9));
-    let after = site.get("big.bin").await;
-    assert_eq!((after.status.as_u16(), after.body), (200, changed));
-    assert_ne!(after.headers["etag"], before.headers["etag"]);
-    fs::remove_file(site.path("big.bin")).unwrap();
-    assert_eq!(site.status("big.bin").await, 404);
 }
 
 #[test]
@@ -223,25 +263,4 @@ fn errors_of_the_disk_are_told_apart() {
             assert_eq!(status(errno.into()), expected, "{errno:?}");
         }
     }
-}
-
-#[tokio::test]
-async fn many_requests_for_one_file_at_once() {
-    let site = Arc::new(Site::new(&[("a.txt", b"one"), ("big.bin", &large())]));
-    let mut requests = tokio::task::JoinSet::new();
-    for n in 0..64 {
-        let site = Arc::clone(&site);
-        requests.spawn(async move {
-            let (name, expected) = if n % 2 == 0 {
-                ("a.txt", 3)
-            } else {
-                ("big.bin", large().len())
-            };
-            assert_eq!(site.get(name).await.body.len(), expected);
-        });
-    }
-    while let Some(done) = requests.join_next().await {
-        done.unwrap();
-    }
-    assert_eq!(usage(&site.files.memory.cache).0, 2);
 }
