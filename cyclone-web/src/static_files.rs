@@ -13,8 +13,8 @@ mod statistics;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod versions;
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -26,7 +26,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::task::spawn_blocking;
 
 use self::cache::{Cache, Cached};
@@ -55,14 +54,6 @@ pub const STATIC_CHUNK: u64 = 256 << 10;
 /// Default of the time for which a file in memory is trusted without a look at the disk.
 pub const STATIC_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What may stand in a path as it is.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~');
-
 /// Serves the files of a directory, as Tornado's `StaticFileHandler` does.
 ///
 /// Names are decoded once. `..`, backslashes, drive letters and symbolic links that lead out of the
@@ -86,7 +77,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// version, it may be cached for a year. Asked for with another, during a deployment, it must not.
 ///
 /// It is a [`tower_service::Service`] too, for use in any server; the whole path of the request is
-/// then below the root. It needs a tokio runtime. A clone shares the cache.
+/// then below the root. It needs a tokio runtime. A clone shares the memory, until its settings change
+/// (those of [`url_prefix`](Self::url_prefix) aside).
 ///
 /// ```
 /// use cyclone_web::StaticFiles;
@@ -183,7 +175,8 @@ impl StaticFiles {
     /// Sets what [`static_url`](Self::static_url) puts before the path; `/static/` by default.
     #[must_use]
     pub fn url_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.edit().url_prefix = prefix.into();
+        // Nothing that is known depends on it, and routes set it.
+        Arc::make_mut(&mut self.settings).url_prefix = prefix.into();
         self
     }
 
@@ -324,41 +317,6 @@ impl StaticFiles {
         }
         let changing = io::Error::other("file keeps changing");
         Err(StaticError::Busy(changing))
-    }
-
-    /// Returns the address of a file with its version, `/static/app.js?v=…`, to be put into pages.
-    ///
-    /// The path is that of the file below the root, not encoded. A file that is missing has no
-    /// version. The first time, and then at most once a second, this looks at the disk on the
-    /// caller's thread, and may read up to [`MAX_CACHED_FILE`] bytes.
-    #[must_use]
-    pub fn static_url(&self, path: &str) -> String {
-        let path = path.trim_start_matches('/');
-        let prefix = &self.settings.url_prefix;
-        let encoded = utf8_percent_encode(path, PATH);
-        match self.version(path) {
-            Some(version) => format!("{prefix}{encoded}?v={version}"),
-            None => format!("{prefix}{encoded}"),
-        }
-    }
-
-    /// Returns the version of a file: the text of its `ETag`. Looks at the disk as
-    /// [`static_url`](Self::static_url) does.
-    #[must_use]
-    pub fn version(&self, path: &str) -> Option<String> {
-        let name = path::normalize_decoded(Cow::Borrowed(path), self.settings.hidden).ok()?;
-        let memory = &self.memory;
-        let entry = match memory.cache.get(&name, self.settings.check_interval) {
-            Cached::Fresh(entry) => {
-                memory.counts.hits.fetch_add(1, Relaxed);
-                entry
-            }
-            Cached::Due { .. } | Cached::Unknown => {
-                memory.counts.misses.fetch_add(1, Relaxed);
-                self.look(&name).ok()?.into_file()?
-            }
-        };
-        Some(entry.identity.file.etag.tag().to_owned())
     }
 }
 

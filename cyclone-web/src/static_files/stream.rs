@@ -76,10 +76,10 @@ impl FileBody {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// Whether the piece that is read ahead is there.
+    /// Whether the piece that is read ahead is there; `None` when none is read.
     #[cfg(test)]
-    pub(super) fn has_read_ahead(&self) -> bool {
-        self.reading.as_ref().is_some_and(JoinHandle::is_finished)
+    pub(super) fn has_read_ahead(&self) -> Option<bool> {
+        self.reading.as_ref().map(JoinHandle::is_finished)
     }
 }
 

@@ -15,6 +15,8 @@ mod mount;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]
+mod static_files;
+#[cfg(test)]
 mod streaming;
 #[cfg(test)]
 mod support;
