@@ -48,7 +48,7 @@ pub const STATIC_CACHE_SIZE: u64 = 32 << 20;
 pub const STATIC_CACHE_ENTRIES: usize = 4096;
 
 /// Most bytes that are read of a large file at a time. One response holds the piece that the client takes, and
-/// one that was read ahead.
+/// at most one that was read ahead.
 pub const STATIC_CHUNK: u64 = 256 << 10;
 
 /// Default of the time for which a file in memory is trusted without a look at the disk.
@@ -68,10 +68,13 @@ pub const STATIC_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// Files up to [`MAX_CACHED_FILE`] are kept in memory, [`STATIC_CACHE_SIZE`] in all. For a second they are
 /// answered without any look at the disk; then the next request has a thread look, once for all who ask
-/// meanwhile: whether the name leads to the same file below the root, with the same times, size and mode. What
-/// is known may be served while that takes, for one more second at most, so an answer is never older than two
-/// seconds. Larger files are read in pieces of [`STATIC_CHUNK`], one ahead of the client.
-/// [`statistics`](Self::statistics) tells how well that goes.
+/// meanwhile: whether the name leads to the same file below the root, with the same times, size and mode.
+/// Others may get what is known while that takes, for one more second at most, and wait for it after that.
+///
+/// Larger files are opened for each request and read in pieces of [`STATIC_CHUNK`]: what the system has in
+/// memory at once (on Linux), the rest on threads, one piece ahead of the client. One that shrinks while it
+/// is sent breaks the response off, one that grows is sent as it was announced.
+/// [`statistics`](Self::statistics) tells how well all that goes.
 ///
 /// [`static_url`](Self::static_url) adds the version of a file to its address; asked for with that
 /// version, it may be cached for a year. Asked for with another, during a deployment, it must not.

@@ -12,7 +12,7 @@ use http_body::{Frame, SizeHint};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::STATIC_CHUNK;
-use super::file::read;
+use super::file::{read, read_at_once};
 
 /// A piece of a body.
 #[derive(Debug)]
@@ -32,18 +32,23 @@ impl Part {
     }
 }
 
-/// A body of pieces of one open file; reads [`STATIC_CHUNK`] bytes on a blocking thread at a time.
+/// A body of pieces of one open file, [`STATIC_CHUNK`] bytes at a time.
 ///
-/// When a piece is taken the next one is read, so that the disk works while the client takes it, and then no
-/// more until that is taken too: a slow client holds no thread and at most two pieces. Dropped, it reads
-/// nothing more.
+/// What the system has in memory is read at once. When it has to wait for the disk, a blocking thread reads,
+/// and from then on one piece ahead: when a piece is taken the next one is read, so that the disk works while
+/// the client takes it, and then no more until that is taken too. So a slow client holds no thread and at
+/// most two pieces. Dropped, it reads nothing more.
 #[derive(Debug)]
 pub(super) struct FileBody {
     /// None after a failure.
     file: Option<Arc<File>>,
     parts: VecDeque<Part>,
     remaining: u64,
+    /// Reads wait for the disk, or are not known to do without.
+    waits: bool,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// The piece read last, whose memory serves for the next one when nobody else has it any more.
+    last: Bytes,
 }
 
 impl FileBody {
@@ -52,21 +57,50 @@ impl FileBody {
             file: Some(file),
             remaining: parts.iter().map(Part::length).sum(),
             parts,
+            waits: false,
             reading: None,
+            last: Bytes::new(),
         }
     }
 
-    /// Begins to read the next piece, if one of the file is next.
+    /// Begins to read the next piece on a blocking thread, if the file is what comes next.
     fn read_ahead(&mut self) {
-        if let (Some(file), Some((start, length))) = (&self.file, next_piece(&mut self.parts)) {
+        if let Some(file) = &self.file
+            && let Some((start, length)) = next_piece(&mut self.parts)
+        {
             let file = Arc::clone(file);
             self.reading = Some(spawn_blocking(move || read_exactly(&file, start, length)));
         }
     }
 
+    /// Reads as much of the next piece as is there.
+    fn read_at_once(&mut self) -> Option<Bytes> {
+        let file = self.file.as_ref()?;
+        let (start, length) = next_piece(&mut self.parts)?;
+        let size = usize::try_from(length).ok()?;
+        let last = std::mem::take(&mut self.last).try_into_mut();
+        let mut buffer = last.unwrap_or_default();
+        buffer.resize(size, 0);
+        let read = read_at_once(file, start, &mut buffer).unwrap_or_default();
+        let left = length.saturating_sub(read as u64);
+        if left > 0 {
+            let start = start + read as u64;
+            let length = left;
+            self.parts.push_front(Part::File { start, length });
+        }
+        if read == 0 {
+            return None;
+        }
+        buffer.truncate(read);
+        self.last = buffer.freeze();
+        Some(self.last.clone())
+    }
+
     fn data(&mut self, bytes: Bytes) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
-        self.read_ahead();
+        if self.waits {
+            self.read_ahead();
+        }
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
@@ -74,6 +108,12 @@ impl FileBody {
         self.parts.clear();
         self.file = None;
         Poll::Ready(Some(Err(error)))
+    }
+
+    /// Has it wait for the disk.
+    #[cfg(test)]
+    pub(super) fn set_waits(&mut self) {
+        self.waits = true;
     }
 
     /// Whether the piece that is read ahead is there; `None` when none is read.
@@ -101,13 +141,18 @@ impl http_body::Body for FileBody {
                     Err(error) => this.fail(error),
                 };
             }
-            this.read_ahead();
-            if this.reading.is_none() {
-                return match this.parts.pop_front() {
-                    None => Poll::Ready(None),
-                    Some(Part::Memory(bytes)) => this.data(bytes),
-                    Some(Part::File { .. }) => this.fail(io::ErrorKind::BrokenPipe.into()),
-                };
+            match this.parts.front_mut() {
+                None => return Poll::Ready(None),
+                Some(Part::Memory(bytes)) => {
+                    let bytes = std::mem::take(bytes);
+                    this.parts.pop_front();
+                    return this.data(bytes);
+                }
+                Some(Part::File { .. }) if this.waits => this.read_ahead(),
+                Some(Part::File { .. }) => match this.read_at_once() {
+                    Some(bytes) => return this.data(bytes),
+                    None => this.waits = true,
+                },
             }
         }
     }

@@ -8,11 +8,14 @@ mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::spawn_blocking;
 
 use super::{MAX_CACHED_FILE, StaticFiles};
 
@@ -131,4 +134,19 @@ fn set_modified(path: &Path, time: SystemTime) {
 fn large() -> Vec<u8> {
     let size = usize::try_from(MAX_CACHED_FILE).unwrap() * 2 + 7;
     (0..size).map(|at| (at / 7 % 251) as u8).collect()
+}
+
+/// A runtime whose only thread for blocking work waits until the sender is used or dropped.
+fn busy_disk() -> (Runtime, mpsc::Sender<()>) {
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder
+        .enable_time()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (release, wait) = mpsc::channel();
+    let _enter = runtime.enter();
+    drop(spawn_blocking(move || wait.recv()));
+    (runtime, release)
 }

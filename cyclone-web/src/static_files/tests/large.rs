@@ -7,6 +7,7 @@ use http_body::Body as _;
 use super::*;
 use crate::body::Body;
 use crate::static_files::STATIC_CHUNK;
+use crate::static_files::file::read_at_once;
 use crate::static_files::stream::{FileBody, Part};
 
 async fn pieces(body: &mut Body) -> Result<Vec<usize>, crate::body::BodyError> {
@@ -119,6 +120,7 @@ async fn next(body: &mut FileBody) -> Option<std::io::Result<usize>> {
 async fn one_piece_is_read_ahead_and_no_more() {
     let chunk = usize::try_from(STATIC_CHUNK).unwrap();
     let (file, mut body, _) = body_of(3);
+    body.set_waits();
     assert_eq!(body.has_read_ahead(), None, "not before it is asked for");
     assert_eq!(next(&mut body).await.unwrap().unwrap(), chunk);
     while !body.has_read_ahead().unwrap() {
@@ -132,9 +134,71 @@ async fn one_piece_is_read_ahead_and_no_more() {
     assert!(next(&mut body).await.is_none());
 }
 
+/// A file that the system has in memory, of three pieces and a bit, and its body.
+fn in_memory(content: &[u8]) -> (FileBody, bool) {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content).unwrap();
+    // Not all file systems can say what they have in memory.
+    let at_once = read_at_once(&file, 0, &mut [0]).is_some();
+    let all = Part::File {
+        start: 0,
+        length: content.len() as u64,
+    };
+    (FileBody::new(Arc::new(file), [all].into()), at_once)
+}
+
+#[test]
+fn what_the_system_has_in_memory_needs_no_thread() {
+    let (runtime, release) = busy_disk();
+    let content = large();
+    let (body, at_once) = in_memory(&content);
+    let release = at_once.then_some(release);
+    let read = runtime.block_on(body.collect()).unwrap();
+    assert_eq!(read.to_bytes(), content);
+    drop(release);
+}
+
+/// Its memory is used again only when nobody has the piece any more.
+#[tokio::test]
+async fn a_piece_stays_as_it_is_while_somebody_has_it() {
+    let content = large();
+    let (mut body, _) = in_memory(&content);
+    let mut pieces = Vec::new();
+    while let Some(frame) = body.frame().await {
+        pieces.push(frame.unwrap().into_data().unwrap());
+    }
+    assert_eq!(pieces.concat(), content);
+}
+
+/// What is read at once may be less than a piece; here it is because the file ends, which whoever waits sees.
+#[tokio::test]
+async fn a_file_that_ends_within_a_piece_breaks_the_response_off() {
+    for waits in [false, true] {
+        let (file, mut body, _) = body_of(2);
+        if waits {
+            body.set_waits();
+        }
+        let length = STATIC_CHUNK + 5;
+        file.set_len(0).unwrap();
+        (&file)
+            .write_all(&vec![b'x'; usize::try_from(length).unwrap()])
+            .unwrap();
+        let mut sent = 0;
+        let error = loop {
+            match next(&mut body).await.unwrap() {
+                Ok(size) => sent += size as u64,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+        assert!((STATIC_CHUNK..=length).contains(&sent), "{sent}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_ends_the_reading() {
     let (_file, mut body, open) = body_of(3);
+    body.set_waits();
     next(&mut body).await.unwrap().unwrap();
     assert!(open.upgrade().is_some());
     drop(body);

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 
 use futures_util::FutureExt as _;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::advance;
 
@@ -177,21 +177,6 @@ async fn a_directory_moved_out_of_the_root_and_linked_is_noticed() {
     advance(SECOND).await;
     assert_eq!(site.status("dir/a.txt").await, 403);
     assert_eq!(site.files.statistics().entries, 0);
-}
-
-/// A runtime whose only thread for blocking work waits until the sender is used or dropped.
-fn busy_disk() -> (Runtime, mpsc::Sender<()>) {
-    let mut builder = Builder::new_current_thread();
-    let runtime = builder
-        .enable_time()
-        .start_paused(true)
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
-    let (release, wait) = mpsc::channel();
-    let _enter = runtime.enter();
-    drop(spawn_blocking(move || wait.recv()));
-    (runtime, release)
 }
 
 /// Starts so many requests, as far as they go without the disk.
