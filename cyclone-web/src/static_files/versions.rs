@@ -21,7 +21,7 @@ impl StaticFiles {
     ///
     /// The path is that of the file below the root, not encoded. A file that is missing has no
     /// version. The first time, and then at most once a second, this looks at the disk on the
-    /// caller's thread, and may read up to [`MAX_CACHED_FILE`] bytes.
+    /// caller's thread, and may read up to [`cached_file_size`](Self::cached_file_size) bytes.
     #[must_use]
     pub fn static_url(&self, path: &str) -> String {
         let path = path.trim_start_matches('/');
