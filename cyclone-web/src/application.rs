@@ -12,6 +12,8 @@ use http::{Method, Request, Response};
 
 use crate::body::{Body, BoxError};
 use crate::context::RequestContext;
+#[cfg(feature = "hyper-http1")]
+use crate::engine::Http1Engine;
 use crate::engine::{self, ConnectionInfo, HttpService};
 use crate::finish::Finish;
 use crate::function::{Function, HandlerFunction};
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) static_files: Option<StaticFiles>,
     requirements: Vec<Requirement>,
     limits: Arc<Limits>,
+    #[cfg(feature = "hyper-http1")]
+    http1: Http1Engine,
 }
 
 /// Logs a request when it is over.
@@ -99,6 +103,8 @@ impl Application {
                 static_files: None,
                 requirements: Vec::new(),
                 limits: Arc::new(Limits::default()),
+                #[cfg(feature = "hyper-http1")]
+                http1: Http1Engine::default(),
             }),
         }
     }
@@ -192,6 +198,14 @@ impl Application {
     /// of ours listens with this application.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.edit().limits = Arc::new(limits);
+        self
+    }
+
+    /// Chooses what speaks HTTP/1 where a server of ours listens with this application;
+    /// [`Http1Engine::Cyclone`] unless set.
+    #[cfg(feature = "hyper-http1")]
+    pub fn http1_engine(mut self, engine: Http1Engine) -> Self {
+        self.edit().http1 = engine;
         self
     }
 
@@ -356,7 +370,11 @@ pub struct ApplicationProtocol {
 impl Protocol for ApplicationProtocol {
     fn run(self, connection: Connection) -> impl Future<Output = io::Result<()>> + Send {
         let limits = Arc::clone(&self.app.shared.limits);
-        engine::serve(connection, self.app, limits)
+        #[cfg(feature = "hyper-http1")]
+        let served = engine::serve_by(self.app.shared.http1, connection, self.app, limits);
+        #[cfg(not(feature = "hyper-http1"))]
+        let served = engine::serve(connection, self.app, limits);
+        served
     }
 }
 

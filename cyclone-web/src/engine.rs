@@ -47,6 +47,10 @@ use wire::{Driver, Flag};
 
 pub use factory::{Http, HttpProtocol};
 pub(crate) use http1::Download;
+#[cfg(feature = "hyper-http1")]
+pub use hyper1::oracle::Http1Engine;
+#[cfg(feature = "hyper-http1")]
+pub(crate) use hyper1::oracle::serve_by;
 pub(crate) use wire::{Upload, Wire};
 
 /// What serves the requests of a connection.

@@ -98,6 +98,7 @@
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
+//! | `hyper-http1` | no | `Http1Engine`: HTTP/1 by hyper, as before; for one release |
 //!
 //! # Not supported yet
 //!
@@ -157,6 +158,8 @@ pub use context::RequestContext;
 pub use cookies::{
     CookieError, Cookies, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite, SetCookie,
 };
+#[cfg(feature = "hyper-http1")]
+pub use engine::Http1Engine;
 pub use engine::{ConnectionInfo, Http, HttpProtocol};
 pub use error::{Error, Result};
 pub use etag::{ETag, InvalidETag, MAX_ETAG};

@@ -12,7 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{ConnectionInfo, HttpService, serve};
+#[cfg(feature = "hyper-http1")]
+use super::Http1Engine;
+use super::{ConnectionInfo, HttpService};
 use crate::body::{Body, BoxError};
 use crate::head::Head;
 use crate::limits::Limits;
@@ -39,6 +41,8 @@ use crate::reply::Reply;
 pub struct Http<S> {
     service: S,
     limits: Arc<Limits>,
+    #[cfg(feature = "hyper-http1")]
+    http1: Http1Engine,
 }
 
 impl<S> Http<S> {
@@ -54,6 +58,8 @@ impl<S> Http<S> {
         Self {
             service,
             limits: Arc::new(Limits::default()),
+            #[cfg(feature = "hyper-http1")]
+            http1: Http1Engine::default(),
         }
     }
 
@@ -61,6 +67,14 @@ impl<S> Http<S> {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Arc::new(limits);
+        self
+    }
+
+    /// Chooses what speaks HTTP/1; [`Http1Engine::Cyclone`] unless set.
+    #[cfg(feature = "hyper-http1")]
+    #[must_use]
+    pub fn http1_engine(mut self, engine: Http1Engine) -> Self {
+        self.http1 = engine;
         self
     }
 }
@@ -87,6 +101,8 @@ where
         Some(HttpProtocol {
             service: self.service.clone(),
             limits: Arc::clone(&self.limits),
+            #[cfg(feature = "hyper-http1")]
+            http1: self.http1,
         })
     }
 
@@ -99,6 +115,8 @@ where
 pub struct HttpProtocol<S> {
     service: S,
     limits: Arc<Limits>,
+    #[cfg(feature = "hyper-http1")]
+    http1: Http1Engine,
 }
 
 impl<S> fmt::Debug for HttpProtocol<S> {
@@ -116,7 +134,11 @@ where
     B::Error: Into<BoxError>,
 {
     fn run(self, connection: Connection) -> impl Future<Output = io::Result<()>> + Send {
-        serve(connection, Tower(self.service), self.limits)
+        #[cfg(feature = "hyper-http1")]
+        let served = super::serve_by(self.http1, connection, Tower(self.service), self.limits);
+        #[cfg(not(feature = "hyper-http1"))]
+        let served = super::serve(connection, Tower(self.service), self.limits);
+        served
     }
 }
 

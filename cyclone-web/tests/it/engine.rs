@@ -17,6 +17,8 @@ mod framing;
 mod head;
 mod http2;
 mod keep_alive;
+#[cfg(feature = "hyper-http1")]
+mod oracle;
 mod socket;
 mod time;
 mod upgrade;
@@ -71,14 +73,20 @@ where
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let http = Http::new(service).limits(limits);
-    let protocol = http.build(connection.peer()).unwrap();
+    let protocol = on_chosen_engine(Http::new(service).limits(limits)).build(connection.peer()).unwrap();
     let server = tokio::spawn(protocol.run(connection));
     Client {
         io,
         server,
         rest: Vec::new(),
     }
+}
+
+/// Has the engine under test serve HTTP/1.
+fn on_chosen_engine<S>(http: Http<S>) -> Http<S> {
+    #[cfg(feature = "hyper-http1")]
+    let http = http.http1_engine(oracle::chosen());
+    http
 }
 
 /// Answers with method, path and body of the request.

@@ -1,22 +1,69 @@
 //! Whole connections on hyper: the engine of before, to compare ours with.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use cyclone_core::Connection;
+use tokio::time::{Instant, sleep_until};
 
+use super::clock::after;
 use super::preface::{self, Age, Opening};
 use super::{End, close, serve, until_gone};
 use crate::engine::stream::Stream;
 use crate::engine::watch::Watch;
-use crate::engine::{HttpService, http2, refusal};
+use crate::engine::{self, ConnectionInfo, HttpService, http2, refusal};
+use crate::limits::Limits;
+
+/// What speaks HTTP/1 on the connections of a listener.
+///
+/// The choice is there for one release, in case the engine of this crate does something to your clients that hyper
+/// did not; what that may be is listed in `docs/http1-differences.md` of the repository. The next release has
+/// neither the feature `hyper-http1` nor this type. HTTP/2 is hyper's either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Http1Engine {
+    /// The engine of this crate. The default.
+    #[default]
+    Cyclone,
+    /// hyper, inside the same limits.
+    Hyper,
+}
+
+/// Serves a connection until it ends, with the engine that was chosen.
+///
+/// # Errors
+/// What broke the connection.
+pub(crate) async fn serve_by<S: HttpService>(
+    http1: Http1Engine,
+    connection: Connection,
+    service: S,
+    limits: Arc<Limits>,
+) -> io::Result<()> {
+    if http1 == Http1Engine::Cyclone {
+        return engine::serve(connection, service, limits).await;
+    }
+    let accepted = Instant::now();
+    let info = Arc::new(ConnectionInfo::new(
+        connection.peer().clone(),
+        connection.session().clone(),
+        limits,
+    ));
+    let old_at = after(accepted, info.limits.connection_age);
+    let draining = pin!(info.session.draining());
+    let cut = pin!(info.session.cut());
+    let sleep = pin!(sleep_until(after(accepted, info.limits.header_timeout)));
+    let mut watch = Watch::new(Arc::clone(&info), draining, cut, sleep);
+    let stream = Stream::new(connection, Arc::clone(&info));
+    run(stream, service, &mut watch, accepted, old_at).await
+}
 
 /// Serves a connection until it ends.
 ///
 /// # Errors
 /// What broke the connection.
-pub(crate) async fn run<S: HttpService>(
+async fn run<S: HttpService>(
     mut stream: Stream,
     service: S,
     watch: &mut Watch<'_>,

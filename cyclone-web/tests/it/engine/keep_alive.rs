@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{GET, hello, mirror, serve, serve_in};
+use super::{GET, hello, mirror, on_chosen_engine, serve, serve_in};
 
 #[tokio::test]
 async fn a_connection_is_kept_unless_somebody_wants_it_closed() {
@@ -181,7 +181,9 @@ fn counted(buffer: usize) -> (tokio::io::DuplexStream, Arc<AtomicUsize>) {
     let service = tower::service_fn(|request| async {
         Ok::<_, std::convert::Infallible>(hello(request).await)
     });
-    let protocol = Http::new(service).build(connection.peer()).unwrap();
+    let protocol = on_chosen_engine(Http::new(service))
+        .build(connection.peer())
+        .unwrap();
     tokio::spawn(protocol.run(connection));
     (theirs, writes)
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use super::{GET, hello, mirror};
+use super::{GET, hello, mirror, on_chosen_engine};
 
 async fn start<F, Fut>(limits: Limits, handler: F) -> (RunningServer, SocketAddr)
 where
@@ -25,7 +25,10 @@ where
     });
     let endpoint: Endpoint = "tcp:0:interface=127.0.0.1".parse().unwrap();
     let server = Server::new()
-        .listen(endpoint, Http::new(service).limits(limits))
+        .listen(
+            endpoint,
+            on_chosen_engine(Http::new(service).limits(limits)),
+        )
         .start()
         .await
         .unwrap();
