@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cyclone_core::Connection;
 use http_body::Body as _;
 use tokio::time::Instant;
@@ -65,8 +65,6 @@ pub(crate) struct Driver<S: HttpService> {
     is_unflushed: bool,
     /// The last read took all there was.
     is_drained: bool,
-    /// Where a large body is read to.
-    pieces: BytesMut,
 }
 
 enum Exchange<F> {
@@ -96,7 +94,6 @@ impl<S: HttpService> Driver<S> {
             is_fresh: false,
             is_unflushed: false,
             is_drained: false,
-            pieces: BytesMut::new(),
         }
     }
 

@@ -106,16 +106,19 @@ impl<S: HttpService> Driver<S> {
     fn read_data(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
         let most = self.machine.wants_data().min(PIECE_BYTES);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        self.pieces.reserve(most);
-        let room = self.pieces.capacity();
-        let read = self.connection.read_buf(&mut self.pieces);
+        let Some(pieces) = self.machine.pieces() else {
+            return Poll::Ready(Ok(Moved::None));
+        };
+        pieces.reserve(most);
+        let room = pieces.capacity();
+        let read = self.connection.read_buf(pieces);
         let count = ready!(pin!(read).poll(cx))?;
+        let mut data = pieces.split();
         self.is_drained = count < room;
         if count == 0 {
             self.machine.put_end();
             return Poll::Ready(Ok(Moved::Some));
         }
-        let mut data = self.pieces.split();
         if data.len() > most {
             let behind = data.split_off(most);
             self.machine.put(&behind);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cyclone_core::upgrade::{self, UpgradeSender};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 
@@ -182,6 +182,11 @@ impl Machine {
             Some(body) if self.inbox.is_empty() && body.is_wanted() => body.expects(),
             _ => 0,
         }
+    }
+
+    /// Where a large body is read to.
+    pub(crate) fn pieces(&mut self) -> Option<&mut BytesMut> {
+        self.receiving.as_mut().map(|body| &mut body.pieces)
     }
 
     /// Looks for the next request. What is no request is refused, and the connection ends.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::chunked::{Chunked, Malformed, Step};
 use super::inbox::Inbox;
@@ -25,6 +25,8 @@ pub(crate) struct Receiving {
     drained: u64,
     /// The reader was told that they come too slowly.
     late: bool,
+    /// Where pieces of a large body are read to.
+    pub(crate) pieces: BytesMut,
 }
 
 /// What becomes of a body.
@@ -72,6 +74,7 @@ impl Receiving {
             received: 0,
             drained: 0,
             late: false,
+            pieces: BytesMut::new(),
         })
     }
 
