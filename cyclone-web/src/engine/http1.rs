@@ -28,6 +28,7 @@ mod outbox;
 mod parse;
 mod pool;
 mod receiving;
+mod repeat;
 mod target;
 mod upload;
 

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, Version};
 use httparse::{Header, Status};
 use smol_str::SmolStr;
 
-use super::target;
+use super::{repeat, target};
 use crate::engine::framing::Refusal;
 use crate::engine::{host, refusal};
 use crate::head::{Head, Raw, Section};
@@ -57,6 +57,13 @@ const INLINE_FIELDS: usize = 100;
 
 /// Reads a head at the beginning of `input`, which came at `now`.
 pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
+    match repeat::parse(input, limits, now) {
+        Some((request, used)) => Parsed::Request(request, used),
+        None => parse_anew(input, limits, now),
+    }
+}
+
+fn parse_anew(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
     if limits.header_count <= INLINE_FIELDS {
         let mut fields = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
         return parse_with(input, &mut fields[..limits.header_count], limits, now);
@@ -194,7 +201,7 @@ fn check(
         section: Section::copy(&input[section..used]),
         fields: parsed.headers.len(),
     };
-    Ok(Request {
+    let request = Request {
         head: Head::raw(method, version, raw, uri, now),
         framing: seen.framing(),
         expecting: seen.expecting && version == Version::HTTP_11,
@@ -204,7 +211,9 @@ fn check(
             && version == Version::HTTP_11
             && seen.framing() == Framing::None,
         trailers: seen.trailers,
-    })
+    };
+    repeat::keep(&request, &input[section..used], parsed.headers.len(), limits);
+    Ok(request)
 }
 
 fn other_method(name: &str) -> Result<Method, Refusal> {

@@ -31,22 +31,29 @@ pub(crate) fn check(method: &Method, target: &str, host: Option<&[u8]>) -> Resul
     check_other(method, target, host)
 }
 
-fn check_origin(target: &[u8]) -> Result<Form, Refusal> {
+/// Measures a path with a query perhaps at the beginning of `bytes`: the length of the path, and of all of it.
+/// Nothing when there is none, or it is too long.
+#[inline]
+pub(crate) fn measure(bytes: &[u8]) -> Option<(usize, usize)> {
     let scan = |bytes: &[u8], known: &[bool; 256]| {
         bytes
             .iter()
             .position(|&byte| !known[usize::from(byte)])
             .unwrap_or(bytes.len())
     };
-    if target.len() > MOST_BYTES {
-        return Err(INVALID);
+    if bytes.first() != Some(&b'/') {
+        return None;
     }
-    let path = scan(target, &PATH);
-    let end = match target.get(path) {
-        None => return Ok(Form::Origin { path }),
-        Some(b'?') => path + 1 + scan(&target[path + 1..], &QUERY),
-        Some(_) => path,
+    let path = scan(bytes, &PATH);
+    let length = match bytes.get(path) {
+        Some(b'?') => path + 1 + scan(&bytes[path + 1..], &QUERY),
+        _ => path,
     };
+    (length <= MOST_BYTES).then_some((path, length))
+}
+
+fn check_origin(target: &[u8]) -> Result<Form, Refusal> {
+    let (path, end) = measure(target).ok_or(INVALID)?;
     match target.get(end) {
         None => Ok(Form::Origin { path }),
         Some(b'#') => Err(FRAGMENT),
