@@ -37,11 +37,11 @@ pub(crate) struct Raw {
     /// The target, if it is a path, with a query perhaps.
     pub(crate) target: SmolStr,
     /// The length of the path in it.
-    pub(crate) path: usize,
+    pub(crate) path: u32,
     /// The header fields with the empty line behind them.
     pub(crate) section: Section,
     /// How many there are.
-    pub(crate) fields: usize,
+    pub(crate) fields: u32,
 }
 
 impl Head {
@@ -105,7 +105,7 @@ impl Head {
 
     /// The path of the target.
     pub(crate) fn path(&self) -> &str {
-        match self.raw.target.get(..self.raw.path) {
+        match self.raw.target.get(..self.raw.path as usize) {
             Some(path) if !path.is_empty() => path,
             _ => self.uri().path(),
         }
@@ -116,7 +116,7 @@ impl Head {
         if self.raw.path == 0 {
             return self.uri().query();
         }
-        self.raw.target.get(self.raw.path + 1..)
+        self.raw.target.get(self.raw.path as usize + 1..)
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -155,10 +155,11 @@ impl Head {
 impl Raw {
     #[cold]
     fn headers(&self) -> Option<HeaderMap> {
-        let mut headers = HeaderMap::with_capacity(self.fields);
+        let fields = self.fields as usize;
+        let mut headers = HeaderMap::with_capacity(fields);
         // All values share one piece of memory.
         let section = Bytes::copy_from_slice(&self.section.0);
-        each_field(&section, self.fields, |name, value| {
+        each_field(&section, fields, |name, value| {
             let name = HeaderName::from_bytes(name).ok()?;
             let value = HeaderValue::from_maybe_shared(section.slice(value)).ok()?;
             headers.try_append(name, value).ok()?;
@@ -166,6 +167,11 @@ impl Raw {
         })?;
         Some(headers)
     }
+}
+
+/// A place or a number in a head: these are limited far below 4 GiB.
+pub(crate) fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Bytes in memory that the thread uses again.

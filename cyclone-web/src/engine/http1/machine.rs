@@ -190,6 +190,7 @@ impl Machine {
     }
 
     /// Looks for the next request. What is no request is refused, and the connection ends.
+    #[inline]
     pub(crate) fn next_request(&mut self, limits: &Limits, now: Instant) -> Next {
         let bytes = self.inbox.bytes();
         if bytes.is_empty() {
@@ -235,6 +236,7 @@ impl Machine {
     }
 
     /// Begins with a request: gives its head and its body to a service.
+    #[inline]
     pub(crate) fn begin(
         &mut self,
         request: Request,

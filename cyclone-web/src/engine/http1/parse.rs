@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use super::{repeat, target};
 use crate::engine::framing::Refusal;
 use crate::engine::{host, refusal};
-use crate::head::{Head, Raw, Section};
+use crate::head::{Head, Raw, Section, narrow};
 use crate::limits::Limits;
 
 /// What was found at the beginning of some bytes.
@@ -56,6 +56,7 @@ pub(crate) enum Framing {
 const INLINE_FIELDS: usize = 100;
 
 /// Reads a head at the beginning of `input`, which came at `now`.
+#[inline]
 pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
     match repeat::parse(input, limits, now) {
         Some((request, used)) => Parsed::Request(request, used),
@@ -63,6 +64,7 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
     }
 }
 
+#[inline(never)]
 fn parse_anew(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
     if limits.header_count <= INLINE_FIELDS {
         let mut fields = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
@@ -197,9 +199,9 @@ fn check(
             Some(_) => SmolStr::default(),
             None => SmolStr::new(target),
         },
-        path,
+        path: narrow(path),
         section: Section::copy(&input[section..used]),
-        fields: parsed.headers.len(),
+        fields: narrow(parsed.headers.len()),
     };
     let request = Request {
         head: Head::raw(method, version, raw, uri, now),
@@ -212,7 +214,7 @@ fn check(
             && seen.framing() == Framing::None,
         trailers: seen.trailers,
     };
-    repeat::keep(&request, &input[section..used], parsed.headers.len(), limits);
+    repeat::keep(&request, &input[section..used], narrow(parsed.headers.len()), limits);
     Ok(request)
 }
 

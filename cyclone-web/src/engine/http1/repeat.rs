@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 
 use super::parse::{Framing, Request};
 use super::target;
-use crate::head::{Head, Raw, Section};
+use crate::head::{Head, Raw, Section, narrow};
 use crate::limits::Limits;
 
 /// The longest section that is kept, in bytes.
@@ -23,7 +23,7 @@ const KEPT_BYTES: usize = 2 * 1024;
 /// connection that is kept.
 struct Known {
     section: Vec<u8>,
-    fields: usize,
+    fields: u32,
     trailers: bool,
     /// The limits that it was checked against.
     header_line: usize,
@@ -43,7 +43,7 @@ thread_local! {
 }
 
 /// Keeps the section of a request that has been parsed.
-pub(crate) fn keep(request: &Request, section: &[u8], fields: usize, limits: &Limits) {
+pub(crate) fn keep(request: &Request, section: &[u8], fields: u32, limits: &Limits) {
     let is_usual = *request.head.method() == Method::GET
         && request.head.version() == Version::HTTP_11
         && request.framing == Framing::None
@@ -64,6 +64,7 @@ pub(crate) fn keep(request: &Request, section: &[u8], fields: usize, limits: &Li
 }
 
 /// Reads a request whose section is known; nothing when there is anything to look at more closely.
+#[inline]
 pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Request, usize)> {
     let line = input.strip_prefix(b"GET ")?;
     let (path, length) = target::measure(line)?;
@@ -83,7 +84,7 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Requ
         }
         let raw = Raw {
             target: SmolStr::new(std::str::from_utf8(&line[..length]).ok()?),
-            path,
+            path: narrow(path),
             section: Section::copy(&known.section),
             fields: known.fields,
         };
