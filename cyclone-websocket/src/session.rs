@@ -75,7 +75,7 @@ where
     let session = start.prepared.socket.session().clone();
     // The driver sets it.
     let timer = pin!(sleep(Duration::ZERO));
-    let Some(mut life) = Life::begin(start, session.draining(), timer) else {
+    let Some(mut life) = Life::begin(*start, session.draining(), timer) else {
         return;
     };
     if !life.open().await {
@@ -105,16 +105,12 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     D: Future<Output = ()> + Unpin,
 {
-    fn begin<U>(
-        start: Box<Start<U, H, T>>,
-        draining: D,
-        timer: Pin<&'a mut Sleep>,
-    ) -> Option<Self> {
+    fn begin<U>(start: Start<U, H, T>, draining: D, timer: Pin<&'a mut Sleep>) -> Option<Self> {
         let Start {
             connection,
             prepared,
             ..
-        } = *start;
+        } = start;
         let Prepared {
             handler,
             socket,

@@ -132,7 +132,7 @@ impl Future for Sending<'_> {
             let ticket = this.ticket.take();
             let left = ticket.map(|ticket| Line::leave(&mut state.line, ticket));
             Queue::wake(state);
-            left.map(Left::wake_next);
+            left.unwrap_or_default().wake_next();
             budget.made_progress();
             return Poll::Ready(Ok(()));
         }

@@ -29,7 +29,7 @@ pub(super) struct Writer {
     batch: Option<Box<Batch>>,
     /// Pong frames to send next. All pings that arrive together are answered; while the peer takes nothing,
     /// only the last is (RFC 6455 section 5.5.3 allows to skip earlier ones).
-    pongs: Option<Box<Vec<u8>>>,
+    pongs: Option<Box<Pongs>>,
     /// A ping of the heartbeat is due.
     ping: bool,
     ping_in_batch: bool,
@@ -38,6 +38,10 @@ pub(super) struct Writer {
     /// Since when the peer has taken nothing.
     blocked: Option<Instant>,
 }
+
+/// Frames that answer pings.
+#[derive(Debug, Default)]
+struct Pongs(Vec<u8>);
 
 /// How far our Close frame is.
 #[derive(Debug, Default)]
@@ -67,7 +71,7 @@ impl Writer {
         if !matches!(self.close, Close::None | Close::Wanted(_)) {
             return;
         }
-        let pongs = self.pongs.get_or_insert_default();
+        let Pongs(pongs) = &mut **self.pongs.get_or_insert_default();
         if self.blocked.is_some() || pongs.len() >= PONG_BYTES {
             pongs.clear();
         }
@@ -157,8 +161,8 @@ impl Writer {
         }
         let mut batch = Batch::lend();
         let Batch { bytes, tail, .. } = &mut *batch;
-        if let Some(mut pongs) = self.pongs.take() {
-            bytes.append(&mut pongs);
+        if let Some(pongs) = self.pongs.take() {
+            bytes.extend_from_slice(&pongs.0);
         }
         let mut ping = std::mem::take(&mut self.ping);
         let (room, more) = queue.take(|item| {

@@ -294,7 +294,7 @@ async fn senders_are_the_same_when_they_send_to_the_same_socket() {
 /// An idle session costs its future, its queue and the request: no buffers.
 #[tokio::test]
 async fn the_future_of_a_session_stays_small() {
-    const MAX_FUTURE_BYTES: usize = 832;
+    const MAX_FUTURE_BYTES: usize = 768;
     let config = Config::new().shared();
     let queue = Arc::new(Queue::new(Arc::clone(&config)));
     let sender = WebSocketSender::new(Arc::clone(&queue));
