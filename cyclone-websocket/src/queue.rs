@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
@@ -33,6 +34,9 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    /// Whether there is something to take: a hint that saves the session a lock. What counts is what
+    /// [`watch`](Self::watch) finds before the session waits.
+    has_items: AtomicBool,
     config: Arc<Config>,
     /// Notified once, when the phase becomes `Closed`; made by the first who waits for that.
     closed: OnceLock<Box<Notify>>,
@@ -128,6 +132,7 @@ impl Queue {
                 waker: None,
                 line: None,
             }),
+            has_items: AtomicBool::new(false),
             config,
             closed: OnceLock::new(),
         }
@@ -150,16 +155,21 @@ impl Queue {
     }
 
     pub(crate) fn try_send(&self, message: Message) -> Result<(), SendError> {
-        let mut state = self.state();
+        let state = self.state();
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed(message));
         }
         if state.line.is_some() || !state.fits(&message, &self.config) {
             return Err(SendError::Full(message));
         }
-        state.push(message, &self.config);
-        Self::wake(state);
+        self.push(state, message);
         Ok(())
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, message: Message) {
+        state.push(message, &self.config);
+        self.has_items.store(true, Ordering::Relaxed);
+        Self::wake(state);
     }
 
     pub(crate) fn ping(&self, payload: Bytes) -> Result<(), PingError> {
@@ -168,6 +178,7 @@ impl Queue {
             return Err(PingError::Closed);
         }
         state.ping = Some(Box::new(payload));
+        self.has_items.store(true, Ordering::Relaxed);
         Self::wake(state);
         Ok(())
     }
@@ -234,22 +245,29 @@ impl Queue {
         drop(old);
     }
 
-    /// The frame with which a sender asked to close, once.
-    pub(crate) fn asked(&self) -> Option<CloseFrame> {
+    /// Forgets the task, and gives the frame with which a sender asked to close, once.
+    pub(crate) fn begin_turn(&self) -> Option<CloseFrame> {
         let mut state = self.state();
-        if !matches!(state.phase, Phase::Asked(_)) {
-            return None;
-        }
-        match std::mem::replace(&mut state.phase, Phase::Closing) {
+        let old = state.waker.take();
+        let asked = match std::mem::replace(&mut state.phase, Phase::Closing) {
             Phase::Asked(frame) => Some(*frame),
-            _ => None,
-        }
+            other => {
+                state.phase = other;
+                None
+            }
+        };
+        drop(state);
+        drop(old);
+        asked
     }
 
     /// Takes the ping and messages, in order, while `wants` says so; gives the room of what it took, and
     /// whether there is more.
     pub(crate) fn take(&self, mut wants: impl FnMut(Item) -> bool) -> (Room, bool) {
         let mut room = Room::default();
+        if !self.has_items.load(Ordering::Relaxed) {
+            return (room, false);
+        }
         let mut state = self.state();
         let ping = state.ping.take().map(|payload| Item::Ping(*payload));
         if ping.is_none_or(&mut wants) {
@@ -263,6 +281,7 @@ impl Queue {
         let more = !state.messages.is_empty();
         if !more {
             state.spare();
+            self.has_items.store(false, Ordering::Relaxed);
         }
         (room, more)
     }

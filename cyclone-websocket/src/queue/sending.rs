@@ -128,10 +128,9 @@ impl Future for Sending<'_> {
             (Some(_), None) => false,
         };
         if is_next && state.fits(&message, &queue.config) {
-            state.push(message, &queue.config);
             let ticket = this.ticket.take();
             let left = ticket.map(|ticket| Line::leave(&mut state.line, ticket));
-            Queue::wake(state);
+            queue.push(state, message);
             left.unwrap_or_default().wake_next();
             budget.made_progress();
             return Poll::Ready(Ok(()));

@@ -111,8 +111,11 @@ async fn closing_fails_the_senders_that_wait() {
     tokio::task::yield_now().await;
     queue.ask_close(CloseFrame::bare(CloseCode::NORMAL));
     assert!(waiting.await.unwrap().unwrap_err().is_closed());
-    assert_eq!(queue.asked(), Some(CloseFrame::bare(CloseCode::NORMAL)));
-    assert_eq!(queue.asked(), None);
+    assert_eq!(
+        queue.begin_turn(),
+        Some(CloseFrame::bare(CloseCode::NORMAL))
+    );
+    assert_eq!(queue.begin_turn(), None);
     // What was queued before is still there.
     assert_eq!(take_all(&queue).0.len(), 1);
 }

@@ -203,7 +203,7 @@ where
 
     /// Does all that can be done now. Ready with an event when `wants_events`, and with the end always.
     fn poll(&mut self, cx: &mut Context<'_>, wants_events: bool) -> Poll<Event> {
-        self.queue.unwatch();
+        self.begin_turn();
         self.poll_draining(cx);
         loop {
             if wants_events {
@@ -217,9 +217,6 @@ where
             if let Some(info) = &self.info {
                 return Poll::Ready(Event::Ended((**info).clone()));
             }
-            if let Some(frame) = self.queue.asked() {
-                self.begin_close(frame, CloseCause::Local);
-            }
             // What has arrived is handled before anything is written, so that the answers go out together.
             if self.decode_input() {
                 continue;
@@ -227,10 +224,21 @@ where
             let progress =
                 self.poll_write(cx) | self.poll_read(cx) | self.poll_end(cx) | self.poll_timer(cx);
             let writable = self.writer.is_writable() && !self.writer_failed;
-            if !progress && !self.queue.watch(cx.waker(), writable) {
+            if progress {
+                continue;
+            }
+            if !self.queue.watch(cx.waker(), writable) {
                 self.rest();
                 return Poll::Pending;
             }
+            self.begin_turn();
+        }
+    }
+
+    /// Looks at what senders ask for; from now on they need not wake the task.
+    fn begin_turn(&mut self) {
+        if let Some(frame) = self.queue.begin_turn() {
+            self.begin_close(frame, CloseCause::Local);
         }
     }
 

@@ -79,6 +79,10 @@ impl WebSocketHandler for Probe {
             Some("wait") => std::future::pending().await,
             Some("wait for the end") => drop(socket.closed().await),
             Some("sleep") => tokio::time::sleep(SECOND * 600).await,
+            Some("sleep and close") => {
+                tokio::time::sleep(SECOND).await;
+                socket.close(4000, "enough")?;
+            }
             Some("panic") => panic!("secret"),
             Some("error") => return Err(std::io::Error::other("secret").into()),
             Some("policy") => return Err(HandlerError::close(1008, "policy")),

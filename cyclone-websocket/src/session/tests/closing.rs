@@ -299,3 +299,17 @@ async fn a_cut_ends_at_once_and_close_is_still_called() {
         assert_eq!(bench.elapsed(), Duration::ZERO);
     }
 }
+
+/// A message that was read ahead is still told, and does not make the session forget the close.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_closes_while_a_message_waits() {
+    let mut bench = start();
+    bench.send(text("sleep and close")).await;
+    bench.send(text("quiet")).await;
+    bench.expect_seen(Seen::Open).await;
+    bench.expect_message("sleep and close").await;
+    bench.expect_message("quiet").await;
+    bench.expect(0x88, body(4000, "enough")).await;
+    bench.send(close(4000, "")).await;
+    bench.expect_closed(4000, CloseCause::Local, true).await;
+}
