@@ -21,6 +21,7 @@ use crate::sender::WebSocketSender;
 use crate::socket::WebSocket;
 
 mod closing;
+mod cost;
 mod faults;
 mod flow;
 mod time;
@@ -282,4 +283,13 @@ fn body(code: u16, reason: &str) -> Vec<u8> {
     let mut body = code.to_be_bytes().to_vec();
     body.extend(reason.as_bytes());
     body
+}
+
+/// The length of a header of the server.
+fn header(length: usize) -> usize {
+    match length {
+        0..=125 => 2,
+        126..=65_535 => 4,
+        _ => 10,
+    }
 }
