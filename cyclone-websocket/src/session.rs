@@ -59,33 +59,39 @@ impl<U, H, T> Start<U, H, T> {
 }
 
 /// Waits for the upgrade, then runs the session on it.
-pub(crate) async fn upgraded<U, H, T, E>(mut start: Box<Start<U, H, T>>)
+///
+/// No `async fn`: that has room for its argument twice.
+pub(crate) fn upgraded<U, H, T, E>(
+    mut start: Box<Start<U, H, T>>,
+) -> impl Future<Output = ()> + use<U, H, T, E>
 where
     U: Future<Output = Result<(T, Bytes), E>> + Unpin,
     H: WebSocketHandler,
     T: AsyncRead + AsyncWrite + Unpin,
     E: std::error::Error,
 {
-    let time = start.prepared.config.upgrade_timeout;
-    match timeout(time, &mut start.upgrade).await {
-        Ok(Ok(connection)) => start.connection = Some(connection),
-        Ok(Err(error)) => tracing::debug!(%error, "websocket upgrade failed"),
-        Err(_) => tracing::debug!("websocket upgrade timed out"),
-    }
     let session = start.prepared.socket.session().clone();
-    // The driver sets it.
-    let timer = pin!(sleep(Duration::ZERO));
-    let Some(mut life) = Life::begin(*start, session.draining(), timer) else {
-        return;
-    };
-    if !life.open().await {
-        life.driver.ended().await;
-        return;
-    }
-    life.owner.opened = true;
-    let info = life.serve().await;
-    if let Some(closing) = life.close(info) {
-        closing.await;
+    async move {
+        let time = start.prepared.config.upgrade_timeout;
+        match timeout(time, &mut start.upgrade).await {
+            Ok(Ok(connection)) => start.connection = Some(connection),
+            Ok(Err(error)) => tracing::debug!(%error, "websocket upgrade failed"),
+            Err(_) => tracing::debug!("websocket upgrade timed out"),
+        }
+        // The driver sets it.
+        let timer = pin!(sleep(Duration::ZERO));
+        let Some(mut life) = Life::begin(start, session.draining(), timer) else {
+            return;
+        };
+        if !life.open().await {
+            life.driver.ended().await;
+            return;
+        }
+        life.owner.opened = true;
+        let info = life.serve().await;
+        if let Some(closing) = life.close(info) {
+            closing.await;
+        }
     }
 }
 
@@ -105,12 +111,20 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     D: Future<Output = ()> + Unpin,
 {
-    fn begin<U>(start: Start<U, H, T>, draining: D, timer: Pin<&'a mut Sleep>) -> Option<Self> {
+    #[expect(
+        clippy::boxed_local,
+        reason = "moved out of its box in the future, the box would be freed only with the future"
+    )]
+    fn begin<U>(
+        start: Box<Start<U, H, T>>,
+        draining: D,
+        timer: Pin<&'a mut Sleep>,
+    ) -> Option<Self> {
         let Start {
             connection,
             prepared,
             ..
-        } = start;
+        } = *start;
         let Prepared {
             handler,
             socket,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -11,11 +12,14 @@ use super::{Phase, Queue};
 use crate::error::SendError;
 use crate::message::Message;
 
+/// The number of one who waits for room; never 0, so that there is room for "none".
+type Ticket = NonZeroU64;
+
 /// The senders that wait for room, first come, first served. There is none while nobody waits.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    next_ticket: u64,
-    waiting: VecDeque<(u64, Waker)>,
+    last_ticket: u64,
+    waiting: VecDeque<(Ticket, Waker)>,
 }
 
 impl Line {
@@ -31,7 +35,7 @@ impl Line {
     }
 
     /// Takes one out of the line, which ends with the last.
-    fn leave(this: &mut Option<Box<Self>>, ticket: u64) -> Left {
+    fn leave(this: &mut Option<Box<Self>>, ticket: Ticket) -> Left {
         let mut left = Left::default();
         let Some(line) = this else { return left };
         let Some(index) = line.find(ticket) else {
@@ -47,14 +51,14 @@ impl Line {
         left
     }
 
-    fn is_first(&self, ticket: u64) -> bool {
+    fn is_first(&self, ticket: Ticket) -> bool {
         self.waiting
             .front()
             .is_some_and(|(first, _)| *first == ticket)
     }
 
     /// Tickets are in order.
-    fn find(&self, ticket: u64) -> Option<usize> {
+    fn find(&self, ticket: Ticket) -> Option<usize> {
         self.waiting
             .binary_search_by_key(&ticket, |(ticket, _)| *ticket)
             .ok()
@@ -89,7 +93,7 @@ pub struct Sending<'a> {
     /// Absent once it is queued.
     message: Option<Message>,
     /// The place in the line, for one who waits.
-    ticket: Option<u64>,
+    ticket: Option<Ticket>,
 }
 
 impl<'a> Sending<'a> {
@@ -144,10 +148,11 @@ impl Future for Sending<'_> {
                 cx.waker().clone(),
             )),
             None => {
-                this.ticket = Some(line.next_ticket);
-                line.waiting
-                    .push_back((line.next_ticket, cx.waker().clone()));
-                line.next_ticket += 1;
+                // They never run out.
+                line.last_ticket = line.last_ticket.saturating_add(1);
+                this.ticket = Ticket::new(line.last_ticket);
+                let waiting = this.ticket.map(|ticket| (ticket, cx.waker().clone()));
+                line.waiting.extend(waiting);
                 None
             }
         };

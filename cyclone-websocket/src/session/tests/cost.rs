@@ -35,7 +35,8 @@ fn prepared() -> Prepared<Echo> {
 /// An idle session costs its future, its queue and the request: no buffers.
 #[tokio::test]
 async fn the_future_of_a_session_stays_small() {
-    const MAX_FUTURE_BYTES: usize = 768;
+    // With what the server and the runtime add it is just under 7 × 128 bytes, which tokio rounds up to.
+    const MAX_FUTURE_BYTES: usize = 752;
     let upgrade = std::future::pending::<std::io::Result<(Transport, Bytes)>>();
     let future = upgraded(Start::new(upgrade, prepared()));
     let bytes = size_of_val(&future);
