@@ -65,7 +65,8 @@ pub(crate) struct Wire {
     pub(crate) closing: Flag,
     /// The connection is (about to be) no longer HTTP.
     pub(crate) upgraded: Flag,
-    /// The request could be the last of HTTP: hyper may give the connection away once the answer is flushed.
+    /// There was a request that could be the last of HTTP: hyper may give the connection away once an answer is
+    /// flushed, that of a later request too.
     pub(crate) may_leave: Flag,
     /// The connection must not be used any more.
     pub(crate) cut: Flag,
@@ -130,7 +131,6 @@ impl Wire {
     pub(crate) fn begin(&self) {
         self.requests.add();
         self.receiving.clear();
-        self.may_leave.clear();
         self.body_wanted.clear();
         self.body_late.clear();
         self.body_bytes.store(0, Ordering::Relaxed);

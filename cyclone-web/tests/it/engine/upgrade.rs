@@ -114,6 +114,21 @@ async fn bytes_after_a_declined_upgrade_are_http() {
     assert_eq!(client.answer().await.body, "/next");
 }
 
+/// hyper takes the end of a connection for the upgrade that was offered earlier, and gives it away at once.
+#[tokio::test]
+async fn the_last_answer_after_a_declined_upgrade_is_not_lost() {
+    let declined = UPGRADE.replace("GET / ", "GET /no ");
+    for last in ["GET / HTTP/1.1\r\n\r\n", "GET /next HTTP/1.0\r\n\r\n"] {
+        let mut client = serve(Limits::default(), echo);
+        // More than hyper reads at once: it tells our stream that others may follow.
+        let more = GET.repeat(1000);
+        client.send(format!("{declined}{last}{more}")).await;
+        assert_eq!(client.answer().await.body, "/no");
+        assert!(!client.answer().await.body.is_empty(), "{last:?}");
+        assert!(client.is_closed().await);
+    }
+}
+
 /// Nor does HTTP/1.0 upgrade (RFC 9110 section 7.8).
 #[tokio::test]
 async fn http_1_0_does_not_upgrade() {
