@@ -20,6 +20,7 @@ mod keep_alive;
 #[cfg(feature = "hyper-http1")]
 mod oracle;
 mod socket;
+mod splits;
 mod time;
 mod upgrade;
 
