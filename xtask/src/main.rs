@@ -14,6 +14,7 @@ mod bench;
 mod blackbox;
 mod ci;
 mod demo;
+mod differential;
 mod fuzz;
 mod metadata;
 mod package;
@@ -79,6 +80,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         arguments: "[TARGET] [--seconds N]",
         about: "libFuzzer on our parsers, each for a minute",
         run: fuzz::run,
+    },
+    Command {
+        name: "differential",
+        arguments: "[--requests N] [--seed S]",
+        about: "our HTTP/1 engine and hyper's on the same bytes, a million times",
+        run: differential::run,
     },
     Command {
         name: "soak",
