@@ -74,10 +74,13 @@
 //! | a method after the end, and `close` | 30 s | [`Config::handler_grace`] |
 //! | subprotocols offered | 64 | fixed |
 //! | close reason, ping payload | 123, 125 bytes | the protocol |
+//! | bytes read ahead, while a message waits for the handler | 64 KiB, beside that message | fixed |
 //! | pongs waiting | one while the peer reads nothing, else about 1 KiB | fixed |
 //!
-//! The payload of a message is allocated as it arrives, never from a declared length. An idle session owns
-//! no read and no write buffer.
+//! The payload of a message is allocated as it arrives, never from a declared length. Reading and writing use
+//! buffers that the sessions of a thread lend each other: an idle session owns none, also after traffic, and costs
+//! about 2 KB of memory in a server of `cyclone-core`, its socket and its entry in the registry included. All frames
+//! that are answered together leave together, by one call of the system.
 //!
 //! # Not supported
 //! permessage-deflate (RFC 7692): offers are ignored, so browsers talk without compression. WebSockets over
