@@ -178,11 +178,7 @@ impl Future for Exchange {
 
 impl Exchange {
     /// The response of a handler that was polled and did not just write one.
-    fn respond(
-        &mut self,
-        polled: Poll<Outcome>,
-        flushed: Option<Arc<Pipe>>,
-    ) -> Poll<Reply> {
+    fn respond(&mut self, polled: Poll<Outcome>, flushed: Option<Arc<Pipe>>) -> Poll<Reply> {
         let flushed = flushed.and_then(|pipe| Some((pipe.take_head()?, pipe)));
         let source = match polled {
             Poll::Pending if flushed.is_none() => return Poll::Pending,
@@ -200,7 +196,9 @@ impl Exchange {
                 http::Response::from_parts(*head, body).into()
             }
             // A flush always leaves its pipe behind.
-            None => Error::internal("the response was lost").bare_response().into(),
+            None => Error::internal("the response was lost")
+                .bare_response()
+                .into(),
         })
     }
 }

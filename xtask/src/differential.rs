@@ -64,7 +64,13 @@ mod tests {
     #[test]
     fn options_are_read() {
         let given = options(&["--requests", "5", "--seed", "7"]).unwrap();
-        assert_eq!(given, Options { streams: 5, seed: 7 });
+        assert_eq!(
+            given,
+            Options {
+                streams: 5,
+                seed: 7
+            }
+        );
         assert_eq!(options(&[]).unwrap().streams, DEFAULT_STREAMS);
         assert!(options(&["--requests"]).is_err());
         assert!(options(&["--seed", "x"]).is_err());

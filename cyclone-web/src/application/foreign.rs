@@ -37,7 +37,11 @@ where
     );
     let mut body = Body::new(body);
     body.set_limit_if_none(limits.body);
-    (Head::from_parts(parts, Instant::now().into_std()), body, Arc::new(info))
+    (
+        Head::from_parts(parts, Instant::now().into_std()),
+        body,
+        Arc::new(info),
+    )
 }
 
 /// The answer of an [`Application`](super::Application) to come.

@@ -273,7 +273,9 @@ fn or_empty(headers: &Option<Box<HeaderMap>>) -> &HeaderMap {
 }
 
 fn take(headers: &mut Option<Box<HeaderMap>>) -> HeaderMap {
-    headers.take().map_or_else(HeaderMap::new, |headers| *headers)
+    headers
+        .take()
+        .map_or_else(HeaderMap::new, |headers| *headers)
 }
 
 fn header_pair<N, V>(name: N, value: V) -> Result<(HeaderName, HeaderValue)>

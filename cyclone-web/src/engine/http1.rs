@@ -279,12 +279,7 @@ impl<S: HttpService> Driver<S> {
         false
     }
 
-    fn respond(
-        &mut self,
-        reply: Reply,
-        cx: &Context<'_>,
-        now: &mut Option<std::time::Instant>,
-    ) {
+    fn respond(&mut self, reply: Reply, cx: &Context<'_>, now: &mut Option<std::time::Instant>) {
         // What becomes of a body that nobody wants any more decides about the connection.
         while self.machine.pump(self.info.limits(), cx) {}
         let now = *now.get_or_insert_with(|| Instant::now().into_std());

@@ -21,6 +21,7 @@ mod keep_alive;
 mod oracle;
 mod socket;
 mod splits;
+mod take_over;
 mod time;
 mod upgrade;
 
@@ -74,7 +75,9 @@ where
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let protocol = on_chosen_engine(Http::new(service).limits(limits)).build(connection.peer()).unwrap();
+    let protocol = on_chosen_engine(Http::new(service).limits(limits))
+        .build(connection.peer())
+        .unwrap();
     let server = tokio::spawn(protocol.run(connection));
     Client {
         io,

@@ -232,7 +232,11 @@ mod tests {
         for (input, data, rest) in [
             ("0\r\n\r\n", "", ""),
             ("3\r\nabc\r\n0\r\n\r\nGET", "abc", "GET"),
-            ("3;a=b\r\nabc\r\nA ; c\r\n0123456789\r\n000\r\nx: y\r\n\r\n", "abc0123456789", ""),
+            (
+                "3;a=b\r\nabc\r\nA ; c\r\n0123456789\r\n000\r\nx: y\r\n\r\n",
+                "abc0123456789",
+                "",
+            ),
         ] {
             for split in 0..=input.len() {
                 let (got, used, ended) = decode(input.as_bytes(), split).unwrap();
@@ -246,13 +250,39 @@ mod tests {
     #[test]
     fn what_is_not_chunked_is_malformed_at_every_split() {
         for input in [
-            "\r\n", "g\r\n", "+3\r\n", "-1\r\n", "0x3\r\n", "3_0\r\n", "3 \r\n", "3 x\r\n", " 3\r\n", "3\n",
-            "3\r\r\n", "3;\n", "3;a\r\r\n", "3;\0\r\n", "3;\u{7f}\r\n", "3\r\nabcd", "3\r\nabc\n", "3\r\nabc\r\r",
-            "3\r\nabc\r\n\r\n", "0\r\n\n", "0\r\n x: y\r\n\r\n", "0\r\nx: y\n\r\n", "0\r\nx: y\r\n z\r\n\r\n",
-            "0\r\nx\0: y\r\n\r\n", "10000000000000000\r\n", "0\r\n\r\r", ";a\r\n",
+            "\r\n",
+            "g\r\n",
+            "+3\r\n",
+            "-1\r\n",
+            "0x3\r\n",
+            "3_0\r\n",
+            "3 \r\n",
+            "3 x\r\n",
+            " 3\r\n",
+            "3\n",
+            "3\r\r\n",
+            "3;\n",
+            "3;a\r\r\n",
+            "3;\0\r\n",
+            "3;\u{7f}\r\n",
+            "3\r\nabcd",
+            "3\r\nabc\n",
+            "3\r\nabc\r\r",
+            "3\r\nabc\r\n\r\n",
+            "0\r\n\n",
+            "0\r\n x: y\r\n\r\n",
+            "0\r\nx: y\n\r\n",
+            "0\r\nx: y\r\n z\r\n\r\n",
+            "0\r\nx\0: y\r\n\r\n",
+            "10000000000000000\r\n",
+            "0\r\n\r\r",
+            ";a\r\n",
         ] {
             for split in 0..=input.len() {
-                assert!(decode(input.as_bytes(), split).is_err(), "{input:?} at {split}");
+                assert!(
+                    decode(input.as_bytes(), split).is_err(),
+                    "{input:?} at {split}"
+                );
             }
         }
     }
@@ -286,12 +316,21 @@ mod tests {
             let mut decoder = Chunked::new();
             let body = format!("0\r\n{section}\r\n");
             let step = decoder.step(body.as_bytes(), limits)?;
-            assert_eq!(step, Step { used: body.len(), data: body.len()..body.len(), ended: true });
+            assert_eq!(
+                step,
+                Step {
+                    used: body.len(),
+                    data: body.len()..body.len(),
+                    ended: true
+                }
+            );
             decoder.trailers(limits)
         };
         let none = decode("", &Limits::default()).unwrap();
         assert!(none.is_none());
-        let two = decode("a: b\r\na: c\r\n", &Limits::default()).unwrap().unwrap();
+        let two = decode("a: b\r\na: c\r\n", &Limits::default())
+            .unwrap()
+            .unwrap();
         assert_eq!(two.get_all("a").iter().count(), 2);
         for (limits, fine) in [
             (Limits::new().header_section(11), false),
@@ -301,7 +340,11 @@ mod tests {
             (Limits::new().header_line(1), false),
             (Limits::new().header_line(2), true),
         ] {
-            assert_eq!(decode("a: b\r\na: c\r\n", &limits).is_ok(), fine, "{limits}");
+            assert_eq!(
+                decode("a: b\r\na: c\r\n", &limits).is_ok(),
+                fine,
+                "{limits}"
+            );
         }
         assert!(decode("a b: c\r\n", &Limits::default()).is_err());
         assert!(decode("a\r\n", &Limits::default()).is_err());

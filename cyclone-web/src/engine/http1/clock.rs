@@ -117,10 +117,8 @@ impl Clock {
     pub(crate) fn note(&mut self, facts: Facts, now: Instant) {
         let seen = std::mem::replace(&mut self.seen, facts);
         let is_new = facts.requests != seen.requests;
-        let has_moved =
-            facts.situation == Situation::Body && facts.body_bytes != seen.body_bytes;
-        let is_first_byte =
-            seen.situation == Situation::New && facts.situation == Situation::Head;
+        let has_moved = facts.situation == Situation::Body && facts.body_bytes != seen.body_bytes;
+        let is_first_byte = seen.situation == Situation::New && facts.situation == Situation::Head;
         let has_changed = facts.situation != seen.situation && !is_first_byte;
         if is_new || has_moved || has_changed {
             if seen.situation == Situation::Body {

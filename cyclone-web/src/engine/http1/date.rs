@@ -58,16 +58,28 @@ mod tests {
         let now = Instant::now();
         super::append_last(&mut line, now);
         let text = String::from_utf8(line.clone()).unwrap();
-        let value = text.strip_prefix("\r\ndate: ").unwrap().strip_suffix("\r\n\r\n").unwrap();
+        let value = text
+            .strip_prefix("\r\ndate: ")
+            .unwrap()
+            .strip_suffix("\r\n\r\n")
+            .unwrap();
         let value = HeaderValue::try_from(value).unwrap();
         let date = crate::http_date::parse(&value).unwrap();
         assert!(SystemTime::now().duration_since(date).unwrap() < Duration::from_secs(60));
 
-        let until = super::RENDERED.with_borrow(|rendered| rendered.until).unwrap();
+        let until = super::RENDERED
+            .with_borrow(|rendered| rendered.until)
+            .unwrap();
         assert!(until > now && until <= now + Duration::from_secs(1));
         super::append_last(&mut line, now);
-        assert_eq!(super::RENDERED.with_borrow(|rendered| rendered.until), Some(until));
+        assert_eq!(
+            super::RENDERED.with_borrow(|rendered| rendered.until),
+            Some(until)
+        );
         super::append_last(&mut line, until);
-        assert_ne!(super::RENDERED.with_borrow(|rendered| rendered.until), Some(until));
+        assert_ne!(
+            super::RENDERED.with_borrow(|rendered| rendered.until),
+            Some(until)
+        );
     }
 }

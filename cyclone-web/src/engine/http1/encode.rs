@@ -209,7 +209,20 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_standard_library() {
-        for number in [0, 1, 9, 10, 15, 16, 99, 255, 256, 65_535, 1_000_000, u64::MAX] {
+        for number in [
+            0,
+            1,
+            9,
+            10,
+            15,
+            16,
+            99,
+            255,
+            256,
+            65_535,
+            1_000_000,
+            u64::MAX,
+        ] {
             let mut out = Vec::new();
             decimal(&mut out, number);
             assert_eq!(out, number.to_string().into_bytes());

@@ -123,8 +123,7 @@ impl<S: HttpService> Driver<S> {
             let behind = data.split_off(most);
             self.machine.put(&behind);
         }
-        self.machine
-            .put_data(data.freeze(), self.info.limits(), cx);
+        self.machine.put_data(data.freeze(), self.info.limits(), cx);
         self.is_fresh = true;
         Poll::Ready(Ok(Moved::Some))
     }

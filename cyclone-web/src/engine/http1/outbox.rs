@@ -113,7 +113,11 @@ mod tests {
     use super::{COPIED_BYTES, FULL_BYTES, Outbox};
 
     fn all(outbox: &Outbox) -> Vec<u8> {
-        outbox.slices().iter().flat_map(|slice| slice.to_vec()).collect()
+        outbox
+            .slices()
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect()
     }
 
     #[test]
@@ -143,7 +147,11 @@ mod tests {
 
     #[test]
     fn an_outbox_is_full_at_its_limit() {
-        for (size, full) in [(FULL_BYTES - 1, false), (FULL_BYTES, true), (FULL_BYTES + 1, true)] {
+        for (size, full) in [
+            (FULL_BYTES - 1, false),
+            (FULL_BYTES, true),
+            (FULL_BYTES + 1, true),
+        ] {
             let mut outbox = Outbox::default();
             outbox.buffer().resize(size, b'x');
             assert_eq!(outbox.is_full(), full);

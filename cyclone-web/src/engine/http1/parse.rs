@@ -65,7 +65,7 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
 }
 
 #[inline(never)]
-fn parse_anew(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
+pub(super) fn parse_anew(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
     if limits.header_count <= INLINE_FIELDS {
         let mut fields = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
         return parse_with(input, &mut fields[..limits.header_count], limits, now);
@@ -214,7 +214,12 @@ fn check(
             && seen.framing() == Framing::None,
         trailers: seen.trailers,
     };
-    repeat::keep(&request, &input[section..used], narrow(parsed.headers.len()), limits);
+    repeat::keep(
+        &request,
+        &input[section..used],
+        narrow(parsed.headers.len()),
+        limits,
+    );
     Ok(request)
 }
 

@@ -146,13 +146,7 @@ impl Receiving {
         Outcome::Moved
     }
 
-    fn feed(
-        &mut self,
-        inbox: &mut Inbox,
-        eof: bool,
-        limits: &Limits,
-        cx: &Context<'_>,
-    ) -> Outcome {
+    fn feed(&mut self, inbox: &mut Inbox, eof: bool, limits: &Limits, cx: &Context<'_>) -> Outcome {
         if inbox.is_empty() {
             if eof {
                 self.phase = Phase::Abandoned;
@@ -248,7 +242,8 @@ impl Receiving {
     fn step(&mut self, input: &[u8], limits: &Limits) -> Result<Step, Malformed> {
         match &mut self.framing {
             Decoder::Length(left) => {
-                let count = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                let count =
+                    usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
                 *left -= count as u64;
                 Ok(Step {
                     used: count,

@@ -99,3 +99,147 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Requ
         Some((request, used))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use crate::engine::http1::parse::{Parsed, Request, parse_anew};
+    use crate::limits::Limits;
+
+    /// What there is to know of a request.
+    fn all_of(request: &Request, used: usize) -> String {
+        let head = &request.head;
+        format!(
+            "{} {} {:?} {:?} {} {:?} {:?} {} {} {} {} {used}",
+            head.method(),
+            head.path(),
+            head.query(),
+            head.version(),
+            head.uri(),
+            head.headers(),
+            request.framing,
+            request.expecting,
+            request.keep_alive,
+            request.upgrade,
+            request.trailers,
+        )
+    }
+
+    fn anew(input: &[u8], limits: &Limits) -> Option<String> {
+        match parse_anew(input, limits, Instant::now()) {
+            Parsed::Request(request, used) => Some(all_of(&request, used)),
+            _ => None,
+        }
+    }
+
+    fn repeated(input: &[u8], limits: &Limits) -> Option<String> {
+        let (request, used) = super::parse(input, limits, Instant::now())?;
+        Some(all_of(&request, used))
+    }
+
+    const SECTIONS: [&str; 12] = [
+        "host: a\r\n\r\n",
+        "host: a\r\naccept: */*\r\n\r\n",
+        "Host: a\r\nte: trailers\r\n\r\n",
+        "host: a\r\nconnection: close\r\n\r\n",
+        "host: a\r\nconnection: keep-alive\r\n\r\n",
+        "host: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+        "host: a\r\nexpect: 100-continue\r\n\r\n",
+        "host: a\r\ncontent-length: 3\r\n\r\nabc",
+        "host: a\r\ncontent-length: 0\r\n\r\n",
+        "host: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "host: b\r\n\r\n",
+        "\r\n",
+    ];
+
+    const LINES: [&str; 10] = [
+        "GET / HTTP/1.1\r\n",
+        "GET /a/b?c=d&e HTTP/1.1\r\n",
+        "GET /\u{e4} HTTP/1.1\r\n",
+        "GET http://a/x HTTP/1.1\r\n",
+        "GET /a#b HTTP/1.1\r\n",
+        "GET  / HTTP/1.1\r\n",
+        "GET / HTTP/1.0\r\n",
+        "HEAD / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\n",
+        "\r\nGET / HTTP/1.1\r\n",
+    ];
+
+    /// Whatever was read before, a request is the one that it would be alone.
+    #[test]
+    fn a_repeated_request_is_what_it_is_alone() {
+        let limits = Limits::default();
+        let mut hits = 0;
+        for before in SECTIONS {
+            for line_before in LINES {
+                for section in SECTIONS {
+                    for line in LINES {
+                        let first = format!("{line_before}{before}");
+                        let second = format!("{line}{section}GET");
+                        let _ = anew(first.as_bytes(), &limits);
+                        // Compared before the second is kept too.
+                        if let Some(repeated) = repeated(second.as_bytes(), &limits) {
+                            hits += 1;
+                            let anew = anew(second.as_bytes(), &limits);
+                            assert_eq!(Some(repeated), anew, "{first:?} {second:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(hits > 300, "{hits}");
+    }
+
+    /// A part of a request, or a section that goes on, is not the one before.
+    #[test]
+    fn nothing_but_the_whole_section_is_a_repetition() {
+        let limits = Limits::default();
+        let request = b"GET /x HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n";
+        assert!(anew(request, &limits).is_some());
+        for length in 0..request.len() {
+            assert_eq!(repeated(&request[..length], &limits), None);
+        }
+        assert!(repeated(request, &limits).is_some());
+        let more = b"GET /x HTTP/1.1\r\nhost: a\r\nx: y\r\nz: z\r\n\r\n";
+        assert_eq!(repeated(more, &limits), None);
+    }
+
+    /// Applications of one process may have different limits.
+    #[test]
+    fn a_section_is_checked_anew_when_limits_differ() {
+        let request = b"GET /abc HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n";
+        assert!(anew(request, &Limits::default()).is_some());
+        assert!(repeated(request, &Limits::default()).is_some());
+        let length = request.len();
+        for (limits, is_known) in [
+            (Limits::new().header_count(1), false),
+            (Limits::new().header_line(4), false),
+            (Limits::new().header_section(length - 1), false),
+            (Limits::new().header_section(length), true),
+            (Limits::new().request_line(16), false),
+            (Limits::new().request_line(17), true),
+        ] {
+            assert_eq!(repeated(request, &limits).is_some(), is_known, "{limits}");
+        }
+    }
+
+    #[test]
+    fn long_sections_are_not_kept() {
+        let sized = |size: usize| {
+            let section = format!("host: a\r\nx: {}\r\n\r\n", "y".repeat(size - 16));
+            assert_eq!(section.len(), size);
+            format!("GET / HTTP/1.1\r\n{section}")
+        };
+        for (size, is_kept) in [
+            (super::KEPT_BYTES - 1, true),
+            (super::KEPT_BYTES, true),
+            (super::KEPT_BYTES + 1, false),
+        ] {
+            let request = sized(size);
+            assert!(anew(request.as_bytes(), &Limits::default()).is_some());
+            let repeated = repeated(request.as_bytes(), &Limits::default());
+            assert_eq!(repeated.is_some(), is_kept);
+        }
+    }
+}

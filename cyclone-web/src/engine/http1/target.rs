@@ -100,7 +100,11 @@ fn check_other(method: &Method, target: &str, host: Option<&[u8]>) -> Result<For
 }
 
 /// RFC 9112 section 3.2.2: the target's authority is the one that counts, and `host` has to say the same.
-fn check_authority(authority: &Authority, host: Option<&[u8]>, scheme: &str) -> Result<(), Refusal> {
+fn check_authority(
+    authority: &Authority,
+    host: Option<&[u8]>,
+    scheme: &str,
+) -> Result<(), Refusal> {
     let authority = authority.as_str().as_bytes();
     if !host::is_valid(authority) {
         return Err(Refusal::bad("the authority is invalid\n"));
