@@ -170,10 +170,10 @@ async fn go_on<S: HttpService>(
             Stop::Hyper => {
                 match detour(connection, ahead, service.clone(), info, watch, old_at).await {
                     ControlFlow::Break(result) => return result,
-                    ControlFlow::Continue((connection, ahead)) => {
+                    ControlFlow::Continue((connection, ahead, since)) => {
                         let (info, now) = (Arc::clone(info), Instant::now());
                         driver = http1::Driver::new(connection, info, service, now, old_at);
-                        driver.resume(&ahead);
+                        driver.resume(&ahead, since);
                     }
                 }
             }
@@ -210,13 +210,15 @@ async fn detour<S: HttpService>(
     info: &Arc<ConnectionInfo>,
     watch: &mut Watch<'_>,
     old_at: Instant,
-) -> ControlFlow<io::Result<()>, (Connection, Bytes)> {
+) -> ControlFlow<io::Result<()>, (Connection, Bytes, Instant)> {
     let stream = Stream::new(connection, Arc::clone(info));
     let served = hyper1::serve(stream, ahead, service, Instant::now(), watch, old_at).await;
     ControlFlow::Break(match served {
-        End::Rest { stream, ahead, .. } => {
-            return ControlFlow::Continue((stream.into_connection(), ahead));
-        }
+        End::Rest {
+            stream,
+            ahead,
+            since,
+        } => return ControlFlow::Continue((stream.into_connection(), ahead, since)),
         End::Upgraded => hyper1::until_gone(info.wire(), watch).await,
         End::Close {
             stream,

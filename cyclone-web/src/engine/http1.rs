@@ -98,9 +98,9 @@ impl<S: HttpService> Driver<S> {
         }
     }
 
-    /// Goes on with a connection that rests, after `bytes` of its next request.
-    pub(crate) fn resume(&mut self, bytes: &[u8]) {
-        self.machine.resume(bytes, Instant::now().into_std());
+    /// Goes on with a connection that rests since `since`, after `bytes` of its next request.
+    pub(crate) fn resume(&mut self, bytes: &[u8], since: Instant) {
+        self.machine.resume(bytes, since.into_std());
     }
 
     /// The connection, and what came of it and has not been used.
