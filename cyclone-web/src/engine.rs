@@ -1,12 +1,11 @@
-//! HTTP on one connection: hyper's codecs inside our framing rules, limits and time limits.
+//! HTTP on one connection, inside our framing rules, limits and time limits.
 //!
 //! One future per connection drives everything. The parts:
-//! - [`wire`]: what is happening on the connection, shared by the parts below.
-//! - `stream`: the byte stream under hyper.
-//! - `call`: the service above hyper, which checks the framing of each request (`framing`) first.
-//! - `preface`: tells HTTP/2 from HTTP/1 by the first bytes; also where an idle connection rests, without any
-//!   buffer.
-//! - `http1`, `http2`: drive hyper's connections with one timer (`watch`) each.
+//! - `http1`: HTTP/1.1 and HTTP/1.0.
+//! - `http2`: HTTP/2 by hyper, with `call`, the service above it, `stream`, the byte stream below, and [`wire`], what
+//!   these know of each other.
+//! - `hyper1`: HTTP/1 by hyper, for services that know no other way to switch protocols.
+//! - `watch`: the server's signals and the timer of the connection.
 //! - `close`: ends a connection so that the client can read the last answer.
 //! - `factory`: the public way in for any `tower::Service`.
 

@@ -1,4 +1,4 @@
-//! Tornado's programming model on tokio and hyper: handlers, routing, streaming, templates and static files.
+//! Tornado's programming model on tokio: handlers, routing, streaming, templates and static files.
 //!
 //! A handler is a value with a method for each verb, or a plain async function. It reads its request from a
 //! [`RequestContext`] and answers through it, at once or piece by piece; a client that reads slowly slows its
@@ -58,7 +58,10 @@
 //! `cx.sqlite()` with `cyclone-sqlite`. The [`Session`](cyclone_core::Session) and [`Peer`](cyclone_core::Peer) of the
 //! connection are in the extensions of the requests that mounted services get.
 //!
-//! HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge are hyper's, on one port, told apart by their first bytes.
+//! HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge are served on one port, told apart by their first bytes. HTTP/1 is
+//! this crate's own: an idle connection owns no buffer, and answers to pipelined requests leave together. HTTP/2 is hyper's.
+//! A handler that takes a connection over for another protocol finds
+//! [`OnUpgrade`](cyclone_core::upgrade::OnUpgrade) in the extensions of the request; mounted services find hyper's.
 //!
 //! # Limits
 //!
