@@ -9,6 +9,7 @@ use std::fmt;
 
 use http::StatusCode;
 use serde::Deserialize;
+use smallvec::SmallVec;
 
 use self::decode::decode_component;
 pub use self::deserialize::{DeserializeError, from_pairs};
@@ -47,8 +48,11 @@ pub(crate) const MAX_ECHO: usize = 64;
 pub struct Arguments {
     /// Every name and value, one after the other.
     text: String,
-    spans: Vec<Span>,
+    spans: SmallVec<[Span; INLINE_SPANS]>,
 }
+
+/// Arguments whose places are kept without an allocation.
+const INLINE_SPANS: usize = 2;
 
 /// Where one pair lies in the text: `name..value` is the name, `value..end` the value.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
-use smol_str::SmolStr;
 
 /// The head of a request.
 pub(crate) struct Head {
@@ -35,7 +34,7 @@ struct Typed {
 #[derive(Default)]
 pub(crate) struct Raw {
     /// The target, if it is a path, with a query perhaps.
-    pub(crate) target: SmolStr,
+    pub(crate) target: Target,
     /// The length of the path in it.
     pub(crate) path: u32,
     /// The header fields with the empty line behind them.
@@ -98,14 +97,14 @@ impl Head {
 
     pub(crate) fn uri(&self) -> &Uri {
         self.typed().uri.get_or_init(|| {
-            let uri = Uri::try_from(self.raw.target.as_str());
+            let uri = Uri::try_from(self.raw.target.0.as_str());
             uri.unwrap_or_default()
         })
     }
 
     /// The path of the target.
     pub(crate) fn path(&self) -> &str {
-        match self.raw.target.get(..self.raw.path as usize) {
+        match self.raw.target.0.get(..self.raw.path as usize) {
             Some(path) if !path.is_empty() => path,
             _ => self.uri().path(),
         }
@@ -116,7 +115,7 @@ impl Head {
         if self.raw.path == 0 {
             return self.uri().query();
         }
-        self.raw.target.get(self.raw.path as usize + 1..)
+        self.raw.target.0.get(self.raw.path as usize + 1..)
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -174,20 +173,25 @@ pub(crate) fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Bytes in memory that the thread uses again.
+/// A field section, in memory that the thread uses again.
 #[derive(Default)]
 pub(crate) struct Section(Vec<u8>);
 
-/// The most bytes of memory that are kept for use again.
+/// A request target, likewise.
+#[derive(Default)]
+pub(crate) struct Target(String);
+
+/// The most bytes of memory of each kind that are kept for use again.
 const KEPT_BYTES: usize = 4 * 1024;
 
 thread_local! {
-    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SECTION: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static TARGET: Cell<String> = const { Cell::new(String::new()) };
 }
 
 impl Section {
     pub(crate) fn copy(bytes: &[u8]) -> Self {
-        let mut section = KEPT.try_with(Cell::take).unwrap_or_default();
+        let mut section = SECTION.try_with(Cell::take).unwrap_or_default();
         section.extend_from_slice(bytes);
         Self(section)
     }
@@ -199,7 +203,25 @@ impl Drop for Section {
         if section.capacity() > 0 && section.capacity() <= KEPT_BYTES {
             section.clear();
             // When the thread is about to end, so does the memory.
-            let _ = KEPT.try_with(|kept| kept.set(section));
+            let _ = SECTION.try_with(|kept| kept.set(section));
+        }
+    }
+}
+
+impl Target {
+    pub(crate) fn copy(text: &str) -> Self {
+        let mut target = TARGET.try_with(Cell::take).unwrap_or_default();
+        target.push_str(text);
+        Self(target)
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let mut target = std::mem::take(&mut self.0);
+        if target.capacity() > 0 && target.capacity() <= KEPT_BYTES {
+            target.clear();
+            let _ = TARGET.try_with(|kept| kept.set(target));
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Decoding of one name or one value.
 
+use smallvec::SmallVec;
+
 use super::ArgumentsError;
+
+/// Bytes of a name or a value that are decoded without an allocation.
+const INLINE_BYTES: usize = 128;
 
 /// Tells whether Tornado replaces this byte of a value by a space.
 pub(super) fn is_cleaned(byte: u8) -> bool {
@@ -24,7 +29,7 @@ pub(super) fn decode_component(
         return Ok(());
     };
 
-    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut decoded = SmallVec::<[u8; INLINE_BYTES]>::with_capacity(encoded.len());
     decoded.extend_from_slice(&encoded[..first]);
     let mut at = first;
     while let Some(&byte) = encoded.get(at) {

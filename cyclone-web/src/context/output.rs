@@ -1,5 +1,6 @@
 //! Writing the response: status, headers, cookies, body.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
@@ -229,8 +230,8 @@ impl RequestContext {
     /// # Errors
     /// A 500 when the value cannot be written as JSON.
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let json = serde_json::to_vec(value)?;
-        self.finish_as(JSON, json.into())
+        let json = json_bytes(value)?;
+        self.finish_as(JSON, json)
     }
 
     /// Ends the response with a rendered template; [`Application::templates`](crate::Application::templates)
@@ -264,6 +265,26 @@ impl RequestContext {
         self.write(body);
         self.finish()
     }
+}
+
+/// The longest JSON text that is copied out of the memory it was written to, in bytes.
+const COPIED_BYTES: usize = 8 * 1024;
+
+thread_local! {
+    /// Where JSON is written: how long it gets is known only then.
+    static JSON_TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+fn json_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
+    let mut text = JSON_TEXT.take();
+    serde_json::to_writer(&mut text, value)?;
+    if text.len() > COPIED_BYTES {
+        return Ok(text.into());
+    }
+    let bytes = Bytes::copy_from_slice(&text);
+    text.clear();
+    JSON_TEXT.set(text);
+    Ok(bytes)
 }
 
 /// Headers that may not be there.

@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use http::{Method, StatusCode, Version};
 use httparse::{Header, Status};
-use smol_str::SmolStr;
 
 use super::{repeat, target};
 use crate::engine::framing::Refusal;
 use crate::engine::{host, refusal};
-use crate::head::{Head, Raw, Section, narrow};
+use crate::head::{Head, Raw, Section, Target, narrow};
 use crate::limits::Limits;
 
 /// What was found at the beginning of some bytes.
@@ -196,8 +195,8 @@ fn check(
         .map_or(used - "\r\n".len(), |field| place(field.name.as_bytes()));
     let raw = Raw {
         target: match uri {
-            Some(_) => SmolStr::default(),
-            None => SmolStr::new(target),
+            Some(_) => Target::default(),
+            None => Target::copy(target),
         },
         path: narrow(path),
         section: Section::copy(&input[section..used]),

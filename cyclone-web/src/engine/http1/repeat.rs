@@ -9,11 +9,10 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use http::{Method, Version};
-use smol_str::SmolStr;
 
 use super::parse::{Framing, Request};
 use super::target;
-use crate::head::{Head, Raw, Section, narrow};
+use crate::head::{Head, Raw, Section, Target, narrow};
 use crate::limits::Limits;
 
 /// The longest section that is kept, in bytes.
@@ -83,7 +82,7 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Requ
             return None;
         }
         let raw = Raw {
-            target: SmolStr::new(std::str::from_utf8(&line[..length]).ok()?),
+            target: Target::copy(std::str::from_utf8(&line[..length]).ok()?),
             path: narrow(path),
             section: Section::copy(&known.section),
             fields: known.fields,
