@@ -20,6 +20,7 @@ use crate::head::Head;
 use crate::router::PathParameters;
 use crate::stream::Pipe;
 use output::Output;
+pub(crate) use output::Written;
 
 mod input;
 mod output;

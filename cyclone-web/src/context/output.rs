@@ -1,9 +1,8 @@
 //! Writing the response: status, headers, cookies, body.
 
-use std::cell::Cell;
 use std::sync::LazyLock;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -17,6 +16,9 @@ pub(super) use answer::add_media;
 
 mod answer;
 mod redirect;
+mod written;
+
+pub(crate) use written::Written;
 
 /// The media types that the shorthands set.
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -46,41 +48,6 @@ enum Phase {
     Open,
     Flushed,
     Answered,
-}
-
-/// The body until it is sent; the usual single piece is never copied.
-#[derive(Default)]
-enum Written {
-    #[default]
-    Nothing,
-    One(Bytes),
-    Many(BytesMut),
-}
-
-impl Written {
-    fn push(&mut self, chunk: Bytes) {
-        *self = match std::mem::take(self) {
-            Self::Nothing => Self::One(chunk),
-            Self::One(first) => {
-                let mut all = BytesMut::with_capacity(first.len() + chunk.len());
-                all.extend_from_slice(&first);
-                all.extend_from_slice(&chunk);
-                Self::Many(all)
-            }
-            Self::Many(mut all) => {
-                all.extend_from_slice(&chunk);
-                Self::Many(all)
-            }
-        };
-    }
-
-    fn take(&mut self) -> Bytes {
-        match std::mem::take(self) {
-            Self::Nothing => Bytes::new(),
-            Self::One(bytes) => bytes,
-            Self::Many(all) => all.freeze(),
-        }
-    }
 }
 
 impl Output {
@@ -230,8 +197,9 @@ impl RequestContext {
     /// # Errors
     /// A 500 when the value cannot be written as JSON.
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let json = json_bytes(value)?;
-        self.finish_as(JSON, json)
+        self.output.written.push_json(value)?;
+        self.output.media = Some(JSON);
+        self.finish()
     }
 
     /// Ends the response with a rendered template; [`Application::templates`](crate::Application::templates)
@@ -265,26 +233,6 @@ impl RequestContext {
         self.write(body);
         self.finish()
     }
-}
-
-/// The longest JSON text that is copied out of the memory it was written to, in bytes.
-const COPIED_BYTES: usize = 8 * 1024;
-
-thread_local! {
-    /// Where JSON is written: how long it gets is known only then.
-    static JSON_TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-fn json_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
-    let mut text = JSON_TEXT.take();
-    serde_json::to_writer(&mut text, value)?;
-    if text.len() > COPIED_BYTES {
-        return Ok(text.into());
-    }
-    let bytes = Bytes::copy_from_slice(&text);
-    text.clear();
-    JSON_TEXT.set(text);
-    Ok(bytes)
 }
 
 /// Headers that may not be there.

@@ -71,7 +71,7 @@ impl RequestContext {
     }
 
     pub(in crate::context) fn take_written(&mut self) -> Bytes {
-        self.output.written.take()
+        std::mem::take(&mut self.output.written).into_bytes()
     }
 
     #[cold]
@@ -101,8 +101,9 @@ impl RequestContext {
 
     /// Closes the response of what was written, and takes its body: the usual case. The
     /// [head](Self::written_head) is what it has to be then.
-    pub(crate) fn take_written_body(&mut self) -> Bytes {
-        let body = self.output.written.take();
+    pub(crate) fn take_written_body(&mut self) -> Written {
+        let body = std::mem::take(&mut self.output.written);
+        let is_empty = body.as_slice().is_empty();
         self.close_head(Phase::Answered);
         let status = self.output.status;
         let bodiless = status.is_informational()
@@ -113,9 +114,9 @@ impl RequestContext {
                 headers.remove(header::CONTENT_TYPE);
                 headers.remove(header::CONTENT_LENGTH);
             }
-            return Bytes::new();
+            return Written::Nothing;
         }
-        let declares = body.is_empty() && self.is_head_request();
+        let declares = is_empty && self.is_head_request();
         let mut typed = false;
         if let Some(headers) = &mut self.output.headers {
             if !declares {
@@ -126,7 +127,7 @@ impl RequestContext {
         }
         if typed {
             self.output.media = None;
-        } else if self.output.media.is_none() && !body.is_empty() {
+        } else if self.output.media.is_none() && !is_empty {
             self.output.media = Some(HTML);
         }
         body
@@ -145,7 +146,7 @@ impl RequestContext {
 
     /// The response of what was written, for servers of other libraries.
     pub(crate) fn into_response(mut self: Box<Self>) -> http::Response<Body> {
-        let body = self.take_written_body();
+        let body = self.take_written_body().into_bytes();
         let mut headers = take(&mut self.output.headers);
         if let Some(media) = self.output.media.take() {
             headers.insert(header::CONTENT_TYPE, media);

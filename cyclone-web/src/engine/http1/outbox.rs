@@ -8,7 +8,7 @@ use super::pool;
 
 /// The largest piece that is copied behind what is there already, in bytes. A larger one is written from where it
 /// is: the list that this takes costs the system about as much as such a copy.
-const COPIED_BYTES: usize = 4 * 1024;
+pub(crate) const COPIED_BYTES: usize = 4 * 1024;
 
 /// The bytes that wait at most before they are written, but for one piece that is larger.
 const FULL_BYTES: usize = 32 * 1024;
@@ -46,10 +46,15 @@ impl Outbox {
         buffer
     }
 
+    /// Adds a copy of bytes, which are few.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+        self.buffer().extend_from_slice(bytes);
+    }
+
     /// Adds a piece. It must not be [full](Self::is_full).
     pub(crate) fn push(&mut self, piece: Bytes) {
         if piece.len() <= COPIED_BYTES || !self.piece.is_empty() {
-            self.buffer().extend_from_slice(&piece);
+            self.copy(&piece);
         } else {
             self.piece = piece;
         }

@@ -9,9 +9,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 
 use super::{Ending, Machine};
 use crate::body::{Body, WHOLE_BYTES};
-use crate::context::RequestContext;
+use crate::context::{RequestContext, Written};
 use crate::engine::framing::Refusal;
 use crate::engine::http1::encode::{self, Disposition, Length, Shape};
+use crate::engine::http1::outbox::COPIED_BYTES;
 use crate::engine::http1::receiving::{Phase, Receiving};
 use crate::finish::Ending as Ended;
 
@@ -25,7 +26,7 @@ impl Machine {
     ) -> Option<Body> {
         let body = context.take_written_body();
         let (status, headers, media) = context.written_head();
-        let length = body.len();
+        let length = body.as_slice().len();
         let known = Some(length as u64);
         let sends = self.begin_response(status, headers, media, known, now)?;
         if !sends {
@@ -34,9 +35,13 @@ impl Machine {
             return None;
         }
         if length > WHOLE_BYTES {
-            return Some(Body::from(body).with_guard(context));
+            return Some(Body::from(body.into_bytes()).with_guard(context));
         }
-        self.outbox.push(body);
+        match body {
+            Written::One(bytes) => self.outbox.push(bytes),
+            body if length <= COPIED_BYTES => self.outbox.copy(body.as_slice()),
+            body => self.outbox.push(body.into_bytes()),
+        }
         self.complete();
         context.finished(Ended::Complete, length as u64);
         None
