@@ -43,6 +43,7 @@ pub(crate) enum End {
     Rest {
         stream: Stream,
         ahead: Bytes,
+        #[cfg(feature = "hyper-http1")]
         since: Instant,
     },
     /// HTTP is over; the connection lives on in other hands.
@@ -132,8 +133,9 @@ struct Driver<S: HttpService> {
     connection: UpgradeableConnection<TokioIo<Stream>, Calls<S>>,
     info: Arc<ConnectionInfo>,
     clock: Clock,
-    /// Bytes of the current unwanted body that have been thrown away.
+    /// Bytes of the current unwanted body that have been thrown away, and the number of its request.
     drained: u64,
+    drained_of: u32,
 }
 
 impl<S: HttpService> Driver<S> {
@@ -160,6 +162,7 @@ impl<S: HttpService> Driver<S> {
             clock: Clock::new(info.wire(), head_since, old_at),
             info,
             drained: 0,
+            drained_of: 0,
         }
     }
 
@@ -229,6 +232,10 @@ impl<S: HttpService> Driver<S> {
         let Some(incoming) = &mut *unread else {
             return;
         };
+        let request = wire.requests.get();
+        if std::mem::replace(&mut self.drained_of, request) != request {
+            self.drained = 0;
+        }
         loop {
             match Pin::new(&mut *incoming).poll_frame(cx) {
                 Poll::Pending => return,
@@ -262,6 +269,7 @@ impl<S: HttpService> Driver<S> {
 
     /// Takes the connection out of hyper.
     fn end(self, stop: Stop) -> End {
+        #[cfg(feature = "hyper-http1")]
         let since = self.clock.since();
         let Self {
             connection, info, ..
@@ -298,6 +306,7 @@ impl<S: HttpService> Driver<S> {
             Stop::Due(Due::Rest) => End::Rest {
                 stream,
                 ahead: parts.read_buf,
+                #[cfg(feature = "hyper-http1")]
                 since,
             },
             Stop::Due(Due::Head) => close(stream, Some(refusal::LATE_HEAD), false, None),

@@ -109,6 +109,7 @@ impl Clock {
     }
 
     /// Since when the connection has been idle, if it is.
+    #[cfg(feature = "hyper-http1")]
     pub(crate) fn since(&self) -> Instant {
         self.since
     }
