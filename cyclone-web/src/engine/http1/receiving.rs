@@ -231,12 +231,23 @@ impl Receiving {
         self.received += step.data.len() as u64;
         inbox.consume(step.used);
         if step.ended {
-            return Outcome::Over;
+            return self.end_drain(limits);
         }
         if self.drained > limits.drain_bytes {
             self.phase = Phase::Abandoned;
         }
         Outcome::Moved
+    }
+
+    /// The end of a body that nobody reads has to be right too: a request may have been taken for trailers.
+    fn end_drain(&mut self, limits: &Limits) -> Outcome {
+        if let Decoder::Chunked(chunked) = &mut self.framing
+            && chunked.trailers(limits).is_err()
+        {
+            self.phase = Phase::Abandoned;
+            return Outcome::Moved;
+        }
+        Outcome::Over
     }
 
     fn step(&mut self, input: &[u8], limits: &Limits) -> Result<Step, Malformed> {

@@ -182,6 +182,25 @@ async fn malformed_chunks_are_refused() {
     }
 }
 
+/// A request that stands where the trailers end is not taken for trailers, though nobody reads these.
+#[tokio::test]
+async fn malformed_trailers_of_an_unread_body_end_the_connection() {
+    for (end, fine) in [
+        ("0\r\n\r\n", true),
+        ("0\r\nx: y\r\n\r\n", true),
+        ("0\r\nGET /never HTTP/1.1\r\nhost: a\r\n\r\n", false),
+        ("0\r\nx : y\r\n\r\n", false),
+    ] {
+        let mut client = serve(Limits::default(), hello);
+        client.send(CHUNKED).await;
+        assert_eq!(client.answer().await.status, 200);
+        client.send(end).await;
+        client.send(GET).await;
+        client.finish().await;
+        assert_eq!(client.is_closed().await, !fine, "{end:?}");
+    }
+}
+
 #[tokio::test]
 async fn trailers_arrive() {
     async fn trailers(request: Request<Body>) -> Response<Body> {
