@@ -43,8 +43,9 @@ pub(crate) struct Machine {
     current: Option<Current>,
     /// The body of the last request, if not all of it has been used.
     receiving: Option<Box<Receiving>>,
-    /// The length of the inbox when there was no whole head in it.
+    /// The length of the inbox when there was no whole head in it, and up to where its end was looked for since.
     tried: usize,
+    searched: usize,
     requests: u32,
     written: u64,
     /// The socket takes nothing.
@@ -112,6 +113,7 @@ impl Machine {
             current: None,
             receiving: None,
             tried: 0,
+            searched: 0,
             requests: 0,
             written: 0,
             blocked: false,
@@ -209,9 +211,13 @@ impl Machine {
         if self.tried > 0 && !self.is_worth_another_try(limits) {
             return Next::Nothing;
         }
+        let bytes = self.inbox.bytes();
+        #[cfg(test)]
+        work::add(bytes.len());
         match parse::parse(bytes, limits, now) {
             Parsed::Partial => {
                 self.tried = bytes.len();
+                self.searched = bytes.len();
                 Next::Nothing
             }
             Parsed::Request(request, used) => {
@@ -226,12 +232,15 @@ impl Machine {
     }
 
     /// A head that comes in small pieces is not read anew with each: that would take quadratic time.
-    fn is_worth_another_try(&self, limits: &Limits) -> bool {
+    fn is_worth_another_try(&mut self, limits: &Limits) -> bool {
         let bytes = self.inbox.bytes();
         if bytes.len() >= limits.header_section || bytes.len() >= 2 * self.tried {
             return true;
         }
-        let news = &bytes[self.tried.saturating_sub(3)..];
+        let news = &bytes[self.searched.saturating_sub(2)..];
+        self.searched = bytes.len();
+        #[cfg(test)]
+        work::add(news.len());
         memchr::memmem::find(news, b"\n\r\n").is_some()
             || memchr::memmem::find(news, b"\n\n").is_some()
     }
@@ -385,5 +394,73 @@ impl Machine {
         self.outbox.consume(count);
         self.written = self.written.wrapping_add(count as u64);
         self.blocked = false;
+    }
+}
+
+/// Counts the bytes that were looked at for a head.
+#[cfg(test)]
+mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        static BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add(bytes: usize) {
+        BYTES.set(BYTES.get() + bytes);
+    }
+
+    pub(super) fn take() -> usize {
+        BYTES.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{Machine, Next, work};
+    use crate::limits::Limits;
+
+    /// Puts `stream` in pieces of `size` bytes, and says how many bytes were looked at until there was a request
+    /// or a refusal.
+    fn work_for(stream: &[u8], size: usize, limits: &Limits) -> usize {
+        let now = Instant::now();
+        let mut machine = Machine::new(now, now);
+        work::take();
+        for piece in stream.chunks(size) {
+            machine.put(piece);
+            if matches!(machine.next_request(limits, now), Next::Request(..)) || machine.is_ending()
+            {
+                return work::take();
+            }
+        }
+        panic!("no head in {} bytes", stream.len());
+    }
+
+    /// The work for a head grows with its size, whatever the pieces are that it comes in.
+    #[test]
+    fn heads_in_small_pieces_take_linear_time() {
+        let limits = Limits::new()
+            .header_section(1 << 20)
+            .header_count(1 << 16)
+            .header_line(1 << 20);
+        let start = "GET / HTTP/1.1\r\nhost: a\r\n";
+        for count in [10, 100, 1000, 10_000] {
+            let heads = [
+                format!("{start}{}\r\n", "x: y\r\n".repeat(count)),
+                format!("{start}x: {}\r\n\r\n", "y".repeat(6 * count)),
+                format!("{start}{}\0", "x: y\r\n".repeat(count)),
+                format!("{}{start}\r\n", "\r\n".repeat(count)),
+                format!("{start}{}\r\n", "x: y\n".repeat(count)),
+            ];
+            for head in heads {
+                for size in [1, 2, 3, 7, 100] {
+                    // Twice for the tries at double the size, and once for the end and what is just before it.
+                    let work = work_for(format!("{head}\r\n\r\n").as_bytes(), size, &limits);
+                    assert!(work <= 8 * head.len(), "{work} for {} bytes by {size}", head.len());
+                }
+            }
+        }
     }
 }

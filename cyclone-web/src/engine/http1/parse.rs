@@ -51,6 +51,10 @@ pub(crate) enum Framing {
     None,
 }
 
+/// The most bytes of empty lines before a request. Some clients send one after a body; whoever sends many has us
+/// look at them again and again.
+const EMPTY_BYTES: usize = 2 * 8;
+
 /// Header fields that are looked at without an allocation for their places. It is the default limit.
 const INLINE_FIELDS: usize = 100;
 
@@ -118,8 +122,11 @@ fn check_partial(input: &[u8], limits: &Limits) -> Result<(), Refusal> {
 
 /// Whether the request line is not too long so far.
 fn check_line(input: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let empty = input.iter().take_while(|byte| b"\r\n".contains(byte));
-    let line = &input[empty.count()..];
+    let empty = input.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+    if empty > EMPTY_BYTES {
+        return Err(MALFORMED);
+    }
+    let line = &input[empty..];
     let most = limits.request_line.saturating_add("\r\n".len());
     if line.len() > most && memchr::memchr(b'\n', &line[..most]).is_none() {
         return Err(line_too_long());
@@ -237,7 +244,7 @@ fn other_method(name: &str) -> Result<Method, Refusal> {
 /// Whether there are nothing but line ends, which some clients send after a body.
 #[cold]
 fn are_empty_lines(bytes: &[u8]) -> bool {
-    bytes.chunks(2).all(|end| end == b"\r\n")
+    bytes.len() <= EMPTY_BYTES && bytes.chunks(2).all(|end| end == b"\r\n")
 }
 
 /// The header fields that matter here, found in one pass.

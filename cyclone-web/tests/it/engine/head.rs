@@ -64,6 +64,27 @@ async fn an_endless_header_section_is_refused_at_the_limit() {
     assert_eq!(client.answer().await.status, 431);
 }
 
+/// Empty lines before a request are few (RFC 9112 section 2.2 asks for one).
+#[tokio::test]
+async fn empty_lines() {
+    for (count, fine) in [(1, true), (7, true), (8, true), (9, false), (40_000, false)] {
+        for has_request in [true, false] {
+            let mut client = serve(Limits::default(), hello);
+            client.send("\r\n".repeat(count)).await;
+            if has_request {
+                client.send(GET).await;
+            } else if fine {
+                continue;
+            }
+            assert_eq!(
+                client.answer().await.status,
+                if fine { 200 } else { 400 },
+                "{count}"
+            );
+        }
+    }
+}
+
 fn with_fields(count: usize) -> String {
     format!(
         "GET / HTTP/1.1\r\nhost: a\r\n{}\r\n",
