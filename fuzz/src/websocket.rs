@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cyclone_web::{Application, RequestContext, RequestHandler};
 use cyclone_websocket::{
@@ -51,6 +52,9 @@ impl WebSocketHandler for Ear {
     }
 }
 
+/// Time for what can be done at once; the clock does not wait.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// Opens a socket for every request.
 struct Door(Ear);
 
@@ -66,7 +70,12 @@ fn tell<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Told {
         .route("/", Door(ear.clone()))
         .log_request(|_, _| {});
     let pieces = std::iter::once(HANDSHAKE).chain(pieces);
-    let answer = crate::serve::block_on(crate::serve::converse(&app, pieces));
+    let answer = crate::serve::block_on(async {
+        let answer = crate::serve::converse(&app, pieces).await;
+        // The session has a task of its own, which may end after the client has seen the end.
+        tokio::time::sleep(A_MOMENT).await;
+        answer
+    });
     assert!(
         answer.starts_with(b"HTTP/1.1 101 "),
         "{}",
