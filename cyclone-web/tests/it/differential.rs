@@ -10,6 +10,7 @@ mod generate;
 mod heads;
 mod rules;
 mod talk;
+mod words;
 
 use compare::{Difference, difference};
 use generate::Generator;
@@ -196,4 +197,16 @@ fn served_heads_are_those_of_httparse() {
         heads += heads::check(&trial.stream, &ours);
     }
     assert!(heads as u64 > STREAMS / 2);
+}
+
+#[test]
+fn the_page_has_every_difference() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/http1-differences.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for row in rules::rows() {
+        assert!(
+            page.contains(&row),
+            "docs/http1-differences.md lacks:\n{row}"
+        );
+    }
 }
