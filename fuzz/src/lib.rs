@@ -6,6 +6,7 @@
 mod arguments;
 mod files;
 mod headers;
+mod http1;
 mod lines;
 mod names;
 mod routes;
@@ -35,6 +36,10 @@ pub const TARGETS: &[Target] = &[
     target("frames", websocket::frames),
     target("handshake", websocket::handshake),
     target("http1", serve::http1),
+    target("http1_chunks", http1::chunks),
+    target("http1_head", http1::head),
+    target("http1_requests", http1::requests),
+    target("http1_upgrade", http1::upgrade),
     target("lines", lines::lines),
     target("location", routes::location),
     target("media_type", headers::media_type),
