@@ -6,7 +6,8 @@ mod application;
 mod context_input;
 #[cfg(test)]
 mod context_output;
-#[cfg(all(test, feature = "hyper-http1"))]
+#[cfg(feature = "hyper-http1")]
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod engine;

@@ -28,6 +28,8 @@ use crate::limits::Limits;
 
 mod response;
 mod time;
+#[cfg(test)]
+mod tests;
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -213,7 +215,7 @@ impl Machine {
         }
         let bytes = self.inbox.bytes();
         #[cfg(test)]
-        work::add(bytes.len());
+        tests::work::add(bytes.len());
         match parse::parse(bytes, limits, now) {
             Parsed::Partial => {
                 self.tried = bytes.len();
@@ -240,7 +242,7 @@ impl Machine {
         let news = &bytes[self.searched.saturating_sub(2)..];
         self.searched = bytes.len();
         #[cfg(test)]
-        work::add(news.len());
+        tests::work::add(news.len());
         memchr::memmem::find(news, b"\n\r\n").is_some()
             || memchr::memmem::find(news, b"\n\n").is_some()
     }
@@ -394,73 +396,5 @@ impl Machine {
         self.outbox.consume(count);
         self.written = self.written.wrapping_add(count as u64);
         self.blocked = false;
-    }
-}
-
-/// Counts the bytes that were looked at for a head.
-#[cfg(test)]
-mod work {
-    use std::cell::Cell;
-
-    thread_local! {
-        static BYTES: Cell<usize> = const { Cell::new(0) };
-    }
-
-    pub(super) fn add(bytes: usize) {
-        BYTES.set(BYTES.get() + bytes);
-    }
-
-    pub(super) fn take() -> usize {
-        BYTES.take()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::{Machine, Next, work};
-    use crate::limits::Limits;
-
-    /// Puts `stream` in pieces of `size` bytes, and says how many bytes were looked at until there was a request
-    /// or a refusal.
-    fn work_for(stream: &[u8], size: usize, limits: &Limits) -> usize {
-        let now = Instant::now();
-        let mut machine = Machine::new(now, now);
-        work::take();
-        for piece in stream.chunks(size) {
-            machine.put(piece);
-            if matches!(machine.next_request(limits, now), Next::Request(..)) || machine.is_ending()
-            {
-                return work::take();
-            }
-        }
-        panic!("no head in {} bytes", stream.len());
-    }
-
-    /// The work for a head grows with its size, whatever the pieces are that it comes in.
-    #[test]
-    fn heads_in_small_pieces_take_linear_time() {
-        let limits = Limits::new()
-            .header_section(1 << 20)
-            .header_count(1 << 16)
-            .header_line(1 << 20);
-        let start = "GET / HTTP/1.1\r\nhost: a\r\n";
-        for count in [10, 100, 1000, 10_000] {
-            let heads = [
-                format!("{start}{}\r\n", "x: y\r\n".repeat(count)),
-                format!("{start}x: {}\r\n\r\n", "y".repeat(6 * count)),
-                format!("{start}{}\0", "x: y\r\n".repeat(count)),
-                format!("{}{start}\r\n", "\r\n".repeat(count)),
-                format!("{start}{}\r\n", "x: y\n".repeat(count)),
-            ];
-            for head in heads {
-                for size in [1, 2, 3, 7, 100] {
-                    // Twice for the tries at double the size, and once for the end and what is just before it.
-                    let work = work_for(format!("{head}\r\n\r\n").as_bytes(), size, &limits);
-                    assert!(work <= 8 * head.len(), "{work} for {} bytes by {size}", head.len());
-                }
-            }
-        }
     }
 }
