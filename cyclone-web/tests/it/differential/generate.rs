@@ -9,13 +9,19 @@ pub(crate) struct Generator {
     pub(crate) rng: Rng,
     /// One in so many choices leaves the standard; never for 0.
     oddity: usize,
+    /// Fields and body of the last request.
+    fields: Option<Vec<u8>>,
 }
 
 impl Generator {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let oddity = [0, 5, 12, 40, 150][rng.usize(..5)];
-        Self { rng, oddity }
+        Self {
+            rng,
+            oddity,
+            fields: None,
+        }
     }
 
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -94,7 +100,16 @@ impl Generator {
         let version = self.odd(usual, VERSIONS);
         put(out, version);
         self.end_line(out);
+        if self.chance(3)
+            && let Some(fields) = self.fields.clone()
+        {
+            // Many clients send the same fields again.
+            out.extend_from_slice(&fields);
+            return;
+        }
+        let start = out.len();
         self.fields(out);
+        self.fields = Some(out[start..].to_vec());
     }
 
     fn fields(&mut self, out: &mut Vec<u8>) {
