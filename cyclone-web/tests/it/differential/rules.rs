@@ -72,8 +72,11 @@ pub(crate) const RULES: &[Rule] = &[
         section: "RFC 9112 3.2",
         why: "For the same reason a request that differs from its neighbour only by the fragment was refused as well. It is served.",
         explains: |found| {
-            found.theirs_reason() == Some("the request target has a fragment")
-                && found.ours.is_some_and(|event| event.seen().is_some())
+            // An answer to `HEAD` has no reason.
+            matches!(
+                found.theirs_reason(),
+                Some("the request target has a fragment" | "")
+            ) && found.ours.is_some_and(|event| event.seen().is_some())
                 && has_text(found.from_last, b"#")
         },
     },
@@ -111,14 +114,14 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "`connection` with bytes beyond ASCII",
-        stricter: Side::Ours,
+        stricter: Side::Neither,
         section: "RFC 9110 7.6.1",
-        why: "hyper ignores the whole field; we see the `close` in it.",
+        why: "hyper ignores the whole field; we see the `close` or the `keep-alive` in it.",
         explains: |found| {
             let lines = found.parts().0.split(|byte| *byte == b'\n');
             let mut lines =
                 lines.filter(|line| line.to_ascii_lowercase().starts_with(b"connection:"));
-            lines.any(|line| !line.is_ascii()) && found.ours_closed && !closes(found.theirs)
+            lines.any(|line| !line.is_ascii()) && closes(found.ours) != closes(found.theirs)
         },
     },
     Rule {
