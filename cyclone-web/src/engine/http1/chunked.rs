@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::parse::MOST_FIELDS;
 use crate::limits::Limits;
 
 /// The most bytes of chunk extensions in one body. Nobody uses them but to make a server work (CVE-2023-39326).
@@ -185,7 +186,7 @@ impl Chunked {
         let mut section = std::mem::take(&mut self.trailers);
         section.extend_from_slice(b"\r\n");
         let lines = memchr::memchr_iter(b'\n', &section).count();
-        let mut fields = vec![httparse::EMPTY_HEADER; lines.min(limits.header_count)];
+        let mut fields = vec![httparse::EMPTY_HEADER; lines.min(limits.header_count).min(MOST_FIELDS)];
         let Ok(httparse::Status::Complete((_, fields))) =
             httparse::parse_headers(&section, &mut fields)
         else {
@@ -307,6 +308,30 @@ mod tests {
             body.resize(body.len() + bytes as usize - 10, b'x');
             body.extend_from_slice(b"\r\n\r\n");
             assert_eq!(decode(&body, body.len()).is_ok(), fine, "{bytes}");
+        }
+    }
+
+    /// Nothing is read again, so the work grows with the size of a body, whatever the pieces are.
+    #[test]
+    fn every_step_gets_on() {
+        let body = format!(
+            "{}0;{}\r\n{}\r\n",
+            "1;a=b\r\nx\r\n".repeat(1000),
+            "c".repeat(1000),
+            "x: y\r\n".repeat(50)
+        );
+        for size in [1, 2, 3, 7, body.len()] {
+            let mut decoder = Chunked::new();
+            let mut data = 0;
+            for mut piece in body.as_bytes().chunks(size) {
+                while !piece.is_empty() {
+                    let step = decoder.step(piece, &Limits::default()).unwrap();
+                    assert!(step.used == piece.len() || !step.data.is_empty());
+                    data += step.data.len();
+                    piece = &piece[step.used..];
+                }
+            }
+            assert_eq!(data, 1000);
         }
     }
 

@@ -85,6 +85,18 @@ async fn an_expecting_client_is_not_told_to_go_on_when_nobody_reads() {
     assert!(client.is_closed().await);
 }
 
+/// RFC 9110 section 10.1.1: HTTP/1.0 knows no answer before the answer.
+#[tokio::test]
+async fn a_client_of_http_1_0_is_not_told_to_go_on() {
+    let mut client = serve(Limits::default(), mirror);
+    let request = post(3).replace("HTTP/1.1\r\n", "HTTP/1.0\r\nexpect: 100-continue\r\n");
+    client.send(request).await;
+    tokio::task::yield_now().await;
+    client.send("abc").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, &*answer.body), (200, "POST /p abc"));
+}
+
 /// RUSTSEC-2020-0093, RUSTSEC-2025-0037, RUSTSEC-2020-0031: an ignored body is never read as a request.
 #[tokio::test]
 async fn an_unread_body_is_drained_up_to_a_bound() {

@@ -177,6 +177,18 @@ async fn header_fields() {
     }
 }
 
+/// RFC 9112 section 2.2: a bare LF may be taken for a line end, and is not.
+#[tokio::test]
+async fn every_line_of_a_head_ends_with_crlf() {
+    const HEAD: &str = "\r\nGET / HTTP/1.1\r\nHost: a\r\nX: y\r\nZ:\r\n\r\n";
+    expect(HEAD.as_bytes(), 200).await;
+    for (place, _) in HEAD.match_indices("\r\n") {
+        let mut head = HEAD.to_owned();
+        head.remove(place);
+        expect(head.as_bytes(), 400).await;
+    }
+}
+
 /// One request, split at every byte: the same answer.
 #[tokio::test]
 async fn a_refused_request_is_refused_at_every_split() {

@@ -1,6 +1,8 @@
 //! The limits of a request head: just under, at and just over.
 
-use cyclone_web::Limits;
+use cyclone_web::{Body, Limits};
+use http::{Request, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{GET, hello, serve};
 
@@ -103,6 +105,46 @@ async fn header_count() {
     for (count, status) in [(199, 200), (200, 200), (201, 431)] {
         expect(Limits::new().header_count(200), with_fields(count), status).await;
     }
+}
+
+/// What no `HeaderMap` holds is refused, whatever the limits say, rather than lost.
+#[tokio::test]
+async fn the_most_that_the_types_hold() {
+    let limits = Limits::new()
+        .header_section(1 << 20)
+        .header_line(1 << 20)
+        .header_count(1 << 20);
+    for (count, status) in [(24_575, 200), (24_576, 200), (24_577, 431), (40_000, 431)] {
+        expect_seen(&limits, with_fields(count), count, status).await;
+    }
+    for (length, status) in [(65_534, 200), (65_535, 200), (65_536, 431)] {
+        let name = "x".repeat(length);
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{name}: y\r\n\r\n");
+        expect_seen(&limits, request, 2, status).await;
+    }
+}
+
+/// Sends `request` and expects `status`, and a handler that sees `count` fields.
+async fn expect_seen(limits: &Limits, request: String, count: usize, status: u16) {
+    let client = serve(limits.clone(), |request: Request<Body>| async move {
+        Response::new(Body::from(request.headers().len().to_string()))
+    });
+    // The buffer between the two is smaller than the request.
+    let (mut reader, mut writer) = tokio::io::split(client.io);
+    let write = tokio::spawn(async move {
+        let _ = writer.write_all(request.as_bytes()).await;
+    });
+    let mut answer = [0; 4096];
+    let read = reader.read(&mut answer).await.unwrap();
+    let answer = std::str::from_utf8(&answer[..read]).unwrap();
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{count}: {answer}"
+    );
+    if status == 200 {
+        assert!(answer.ends_with(&format!("\r\n\r\n{count}")), "{answer}");
+    }
+    drop((reader, write));
 }
 
 fn with_line(length: usize) -> String {

@@ -19,7 +19,9 @@ fn serve() -> Client {
         .get("/echo", echo)
         .get("/forget", forget)
         .get("/decline", async |cx: &mut RequestContext| cx.text("no"))
-        .get("/early", early);
+        .get("/early", early)
+        .get("/offer", offer)
+        .post("/offer", offer);
     let (connection, io) = Connection::in_memory_with(Session::detached());
     let protocol = app.build(connection.peer()).unwrap();
     Client {
@@ -55,6 +57,12 @@ async fn echo(cx: &mut RequestContext) -> Result {
 async fn forget(cx: &mut RequestContext) -> Result {
     cx.extensions_mut().remove::<OnUpgrade>();
     Ok(switching())
+}
+
+/// Says whether the connection is to be had.
+async fn offer(cx: &mut RequestContext) -> Result {
+    let offer = cx.extensions().get::<OnUpgrade>().is_some();
+    cx.text(offer.to_string())
 }
 
 /// Answers with what only comes before an answer.
@@ -103,6 +111,58 @@ async fn bytes_after_a_declined_upgrade_are_http() {
     client.send(format!("{declined}{GET}")).await;
     assert_eq!(client.answer().await.body, "no");
     assert_eq!(client.answer().await.body, "home");
+}
+
+/// RFC 9110 section 7.8: HTTP/1.1, and both fields. A body would stand between the request and the other protocol.
+#[tokio::test]
+async fn only_a_proper_request_offers_its_connection() {
+    const OFFER: &str = "connection: Upgrade\r\nupgrade: echo\r\n";
+    for (line, fields, body, offered) in [
+        ("GET /offer HTTP/1.1", OFFER.to_owned(), "", "true"),
+        (
+            "GET /offer HTTP/1.1",
+            OFFER.replace("Upgrade", "keep-alive, upgrade"),
+            "",
+            "true",
+        ),
+        ("GET /offer HTTP/1.0", OFFER.to_owned(), "", "false"),
+        (
+            "GET /offer HTTP/1.1",
+            OFFER.replace("Upgrade", "keep-alive"),
+            "",
+            "false",
+        ),
+        (
+            "GET /offer HTTP/1.1",
+            "connection: upgrade\r\n".to_owned(),
+            "",
+            "false",
+        ),
+        (
+            "POST /offer HTTP/1.1",
+            format!("{OFFER}content-length: 0\r\n"),
+            "",
+            "true",
+        ),
+        (
+            "POST /offer HTTP/1.1",
+            format!("{OFFER}content-length: 1\r\n"),
+            "a",
+            "false",
+        ),
+        (
+            "POST /offer HTTP/1.1",
+            format!("{OFFER}transfer-encoding: chunked\r\n"),
+            "0\r\n\r\n",
+            "false",
+        ),
+    ] {
+        let mut client = serve();
+        let answer = client
+            .exchange(format!("{line}\r\nhost: a\r\n{fields}\r\n{body}"))
+            .await;
+        assert_eq!(answer.body, offered, "{line} {fields}");
+    }
 }
 
 /// A 101 that nobody stands behind, or nobody asked for, and every other status that is no final one: a fault of
