@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
+use crate::kept;
+
 /// The head of a request.
 pub(crate) struct Head {
     method: Method,
@@ -191,7 +193,7 @@ thread_local! {
 
 impl Section {
     pub(crate) fn copy(bytes: &[u8]) -> Self {
-        let mut section = SECTION.try_with(Cell::take).unwrap_or_default();
+        let mut section = kept::take(&SECTION);
         section.extend_from_slice(bytes);
         Self(section)
     }
@@ -202,15 +204,14 @@ impl Drop for Section {
         let mut section = std::mem::take(&mut self.0);
         if section.capacity() > 0 && section.capacity() <= KEPT_BYTES {
             section.clear();
-            // When the thread is about to end, so does the memory.
-            let _ = SECTION.try_with(|kept| kept.set(section));
+            kept::keep(&SECTION, section);
         }
     }
 }
 
 impl Target {
     pub(crate) fn copy(text: &str) -> Self {
-        let mut target = TARGET.try_with(Cell::take).unwrap_or_default();
+        let mut target = kept::take(&TARGET);
         target.push_str(text);
         Self(target)
     }
@@ -221,7 +222,7 @@ impl Drop for Target {
         let mut target = std::mem::take(&mut self.0);
         if target.capacity() > 0 && target.capacity() <= KEPT_BYTES {
             target.clear();
-            let _ = TARGET.try_with(|kept| kept.set(target));
+            kept::keep(&TARGET, target);
         }
     }
 }

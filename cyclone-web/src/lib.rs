@@ -128,6 +128,7 @@ mod function;
 mod handler;
 mod head;
 mod http_date;
+mod kept;
 mod limits;
 mod media_type;
 mod mount;

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
+use crate::kept;
+
 /// The body until it is sent; the usual single piece is never copied.
 #[derive(Default)]
 pub(crate) enum Written {
@@ -81,7 +83,7 @@ pub(crate) struct Text(Vec<u8>);
 
 impl Text {
     fn take() -> Self {
-        Self(KEPT.try_with(Cell::take).unwrap_or_default())
+        Self(kept::take(&KEPT))
     }
 }
 
@@ -90,8 +92,7 @@ impl Drop for Text {
         let mut text = std::mem::take(&mut self.0);
         if text.capacity() > 0 && text.capacity() <= KEPT_BYTES {
             text.clear();
-            // When the thread is about to end, so does the memory.
-            let _ = KEPT.try_with(|kept| kept.set(text));
+            kept::keep(&KEPT, text);
         }
     }
 }

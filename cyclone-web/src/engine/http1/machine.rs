@@ -27,9 +27,9 @@ use crate::head::Head;
 use crate::limits::Limits;
 
 mod response;
-mod time;
 #[cfg(test)]
 mod tests;
+mod time;
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

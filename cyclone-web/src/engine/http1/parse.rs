@@ -127,7 +127,10 @@ fn check_partial(input: &[u8], limits: &Limits) -> Result<(), Refusal> {
 
 /// Whether the request line is not too long so far.
 fn check_line(input: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let empty = input.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+    let empty = input
+        .iter()
+        .take_while(|byte| b"\r\n".contains(byte))
+        .count();
     if empty > EMPTY_BYTES {
         return Err(MALFORMED);
     }

@@ -1,10 +1,10 @@
 //! Buffers of a thread: taken when bytes come or go, given back when they have gone through.
 //!
-//! A thread keeps one of each kind, because a connection gives its buffers back before the next one has its turn,
-//! unless sockets are full.
+//! A connection gives its buffers back before the next one has its turn, unless sockets are full.
 
 use std::cell::Cell;
-use std::thread::LocalKey;
+
+use crate::kept;
 
 /// The size of an input buffer in bytes. A read that does not fill it spares the next one, and larger ones are
 /// slower: the allocator maps and unmaps them.
@@ -21,22 +21,10 @@ thread_local! {
     static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What a thread keeps; nothing when the thread is about to end.
-#[inline]
-fn take(slot: &'static LocalKey<Cell<Vec<u8>>>) -> Vec<u8> {
-    slot.try_with(Cell::take).unwrap_or_default()
-}
-
-#[inline]
-fn put(slot: &'static LocalKey<Cell<Vec<u8>>>, buffer: Vec<u8>) {
-    // When the thread is about to end, the buffer ends here.
-    let _ = slot.try_with(|slot| slot.set(buffer));
-}
-
 /// A buffer of [`INPUT_BYTES`] bytes, of no particular content.
 #[inline]
 pub(crate) fn take_input() -> Vec<u8> {
-    let buffer = take(&INPUT);
+    let buffer = kept::take(&INPUT);
     if buffer.is_empty() {
         return vec![0; INPUT_BYTES];
     }
@@ -47,14 +35,14 @@ pub(crate) fn take_input() -> Vec<u8> {
 #[inline]
 pub(crate) fn put_input(buffer: Vec<u8>) {
     if buffer.len() == INPUT_BYTES {
-        put(&INPUT, buffer);
+        kept::keep(&INPUT, buffer);
     }
 }
 
 /// An empty buffer.
 #[inline]
 pub(crate) fn take_output() -> Vec<u8> {
-    let buffer = take(&OUTPUT);
+    let buffer = kept::take(&OUTPUT);
     if buffer.capacity() == 0 {
         return Vec::with_capacity(NEW_OUTPUT_BYTES);
     }
@@ -66,6 +54,6 @@ pub(crate) fn take_output() -> Vec<u8> {
 pub(crate) fn put_output(mut buffer: Vec<u8>) {
     if buffer.capacity() > 0 && buffer.capacity() <= OUTPUT_BYTES {
         buffer.clear();
-        put(&OUTPUT, buffer);
+        kept::keep(&OUTPUT, buffer);
     }
 }
