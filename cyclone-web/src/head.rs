@@ -188,7 +188,7 @@ const KEPT_BYTES: usize = 4 * 1024;
 
 thread_local! {
     static SECTION: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static TARGET: Cell<String> = const { Cell::new(String::new()) };
+    static TARGET: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl Section {
@@ -201,17 +201,13 @@ impl Section {
 
 impl Drop for Section {
     fn drop(&mut self) {
-        let mut section = std::mem::take(&mut self.0);
-        if section.capacity() > 0 && section.capacity() <= KEPT_BYTES {
-            section.clear();
-            kept::keep(&SECTION, section);
-        }
+        kept::keep_empty(&SECTION, std::mem::take(&mut self.0), KEPT_BYTES);
     }
 }
 
 impl Target {
     pub(crate) fn copy(text: &str) -> Self {
-        let mut target = kept::take(&TARGET);
+        let mut target = String::from_utf8(kept::take(&TARGET)).unwrap_or_default();
         target.push_str(text);
         Self(target)
     }
@@ -219,11 +215,8 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let mut target = std::mem::take(&mut self.0);
-        if target.capacity() > 0 && target.capacity() <= KEPT_BYTES {
-            target.clear();
-            kept::keep(&TARGET, target);
-        }
+        let target = std::mem::take(&mut self.0).into_bytes();
+        kept::keep_empty(&TARGET, target, KEPT_BYTES);
     }
 }
 

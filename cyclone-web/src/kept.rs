@@ -7,16 +7,48 @@ use std::cell::Cell;
 use std::thread::LocalKey;
 
 /// Where a thread keeps a piece of memory.
-pub(crate) type Slot<T> = LocalKey<Cell<T>>;
+pub(crate) type Slot = LocalKey<Cell<Vec<u8>>>;
 
-/// Takes what the thread keeps; an empty one if it keeps nothing, or is about to end.
+/// Takes what the thread keeps; an empty vector without memory if it keeps nothing, or is about to end.
 #[inline]
-pub(crate) fn take<T: Default>(slot: &'static Slot<T>) -> T {
+pub(crate) fn take(slot: &'static Slot) -> Vec<u8> {
     slot.try_with(Cell::take).unwrap_or_default()
 }
 
-/// Has the thread keep something. When the thread is about to end, it ends here.
+/// Has the thread keep memory with its content. When the thread is about to end, it ends here.
 #[inline]
-pub(crate) fn keep<T>(slot: &'static Slot<T>, memory: T) {
+pub(crate) fn keep(slot: &'static Slot, memory: Vec<u8>) {
     let _ = slot.try_with(|slot| slot.set(memory));
+}
+
+/// Has the thread keep memory without its content, if it is some and no more than `most` bytes.
+#[inline]
+pub(crate) fn keep_empty(slot: &'static Slot, mut memory: Vec<u8>, most: usize) {
+    if memory.capacity() > 0 && memory.capacity() <= most {
+        memory.clear();
+        keep(slot, memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SLOT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+
+    #[test]
+    fn memory_is_kept_up_to_a_bound_and_without_its_content() {
+        for (capacity, is_kept) in [(0, false), (99, true), (100, true), (101, false)] {
+            let mut memory = Vec::with_capacity(capacity);
+            memory.resize(capacity / 2, b'x');
+            let capacity = memory.capacity();
+            super::keep_empty(&SLOT, memory, 100);
+            let taken = super::take(&SLOT);
+            assert!(taken.is_empty());
+            assert_eq!(taken.capacity(), if is_kept { capacity } else { 0 });
+            assert_eq!(super::take(&SLOT).capacity(), 0);
+        }
+    }
 }

@@ -89,10 +89,6 @@ impl Text {
 
 impl Drop for Text {
     fn drop(&mut self) {
-        let mut text = std::mem::take(&mut self.0);
-        if text.capacity() > 0 && text.capacity() <= KEPT_BYTES {
-            text.clear();
-            kept::keep(&KEPT, text);
-        }
+        kept::keep_empty(&KEPT, std::mem::take(&mut self.0), KEPT_BYTES);
     }
 }

@@ -51,9 +51,6 @@ pub(crate) fn take_output() -> Vec<u8> {
 
 /// Gives a buffer back.
 #[inline]
-pub(crate) fn put_output(mut buffer: Vec<u8>) {
-    if buffer.capacity() > 0 && buffer.capacity() <= OUTPUT_BYTES {
-        buffer.clear();
-        kept::keep(&OUTPUT, buffer);
-    }
+pub(crate) fn put_output(buffer: Vec<u8>) {
+    kept::keep_empty(&OUTPUT, buffer, OUTPUT_BYTES);
 }
