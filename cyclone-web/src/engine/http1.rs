@@ -41,6 +41,9 @@ pub(crate) use upload::Download;
 /// Requests that are served before other connections have their turn.
 const REQUESTS_PER_TURN: u32 = 64;
 
+/// Steps of all kinds before that: bodies come and go in pieces of any size, down to none.
+const STEPS_PER_TURN: u32 = 1024;
+
 /// Why the driver stops.
 pub(crate) enum Stop {
     /// The client speaks HTTP/2.
@@ -146,8 +149,8 @@ impl<S: HttpService> Driver<S> {
     fn work(&mut self, cx: &mut Context<'_>, now: &mut Option<std::time::Instant>) -> Option<Stop> {
         self.is_fresh = true;
         self.is_drained = false;
-        let mut served = 0;
-        if self.machine.is_quiet() {
+        let (mut served, mut steps) = (0, 0);
+        if self.machine.is_quiet() && !self.is_unflushed {
             match self.read(cx) {
                 Poll::Ready(Ok(Moved::Some)) => {}
                 Poll::Ready(Ok(Moved::None)) | Poll::Pending => return None,
@@ -156,10 +159,13 @@ impl<S: HttpService> Driver<S> {
         }
         loop {
             let has_more = match self.advance(cx, now, &mut served) {
-                Ok(true) if served <= REQUESTS_PER_TURN => continue,
+                Ok(true) if served <= REQUESTS_PER_TURN && steps < STEPS_PER_TURN => {
+                    steps += 1;
+                    continue;
+                }
                 Ok(has_more) => has_more,
                 // Earlier answers go first.
-                Err(Stop::Hyper) if !self.machine.outbox.is_empty() => match self.write(cx) {
+                Err(Stop::Hyper) if self.has_unsent() => match self.write(cx) {
                     Poll::Ready(Ok(_)) => continue,
                     Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
                     Poll::Pending => return None,
@@ -173,7 +179,7 @@ impl<S: HttpService> Driver<S> {
                 Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
             }
             if self.machine.is_ending() {
-                if self.machine.outbox.is_empty()
+                if !self.has_unsent()
                     && let Some(ending) = self.machine.take_ending()
                 {
                     return Some(Stop::End(ending));
@@ -191,6 +197,11 @@ impl<S: HttpService> Driver<S> {
                 Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
             }
         }
+    }
+
+    /// Whether there are bytes that the client cannot have yet.
+    fn has_unsent(&self) -> bool {
+        self.is_unflushed || !self.machine.outbox.is_empty()
     }
 
     /// Goes a step forward without looking at the socket, if that is possible.

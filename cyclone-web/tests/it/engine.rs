@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 
 mod body;
+mod buffered;
 mod framing;
 mod head;
 mod http2;

@@ -55,7 +55,11 @@ impl<S: HttpService> Driver<S> {
                 }
             }
         }
-        ready!(Pin::new(&mut self.connection).poll_flush(cx))?;
+        if Pin::new(&mut self.connection).poll_flush(cx)?.is_pending() {
+            machine.blocked = true;
+            return Poll::Pending;
+        }
+        machine.blocked = false;
         self.is_unflushed = false;
         Poll::Ready(Ok(Moved::Some))
     }

@@ -20,7 +20,7 @@ impl Machine {
                 return Situation::Late;
             }
         }
-        if self.current.is_some() || !self.outbox.is_empty() {
+        if self.current.is_some() || self.blocked || !self.outbox.is_empty() {
             return Situation::Work;
         }
         match self.receiving.as_deref().map(Receiving::phase) {
