@@ -200,6 +200,15 @@ impl RequestContext {
         self.body_bytes.is_some() || !http_body::Body::is_end_stream(self.body_mut())
     }
 
+    /// Drops what has not been read of the body. What becomes of that decides whether the connection is kept, which
+    /// the answer says.
+    pub(crate) fn leave_body(&mut self) {
+        let body = self.body_mut();
+        if !http_body::Body::is_end_stream(body) {
+            *body = Body::empty();
+        }
+    }
+
     /// Reads the body if it is an urlencoded form. The future is boxed when there is something to read: most
     /// requests have no body, and need not carry the room for it.
     pub(crate) async fn read_form(&mut self) -> Result<()> {

@@ -91,7 +91,8 @@ impl RequestContext {
     }
 
     /// Turns the answer of the handler into what the connection gets.
-    pub(crate) fn respond(self: Box<Self>, response: Response) -> Outcome {
+    pub(crate) fn respond(mut self: Box<Self>, response: Response) -> Outcome {
+        self.leave_body();
         match response.kind {
             Kind::Written if !self.is_flushed() => Outcome::Written(self),
             Kind::Written => self.end_stream(),

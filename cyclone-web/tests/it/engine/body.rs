@@ -1,10 +1,11 @@
 //! Request bodies: limits, framing, and what becomes of those that nobody reads.
 
-use cyclone_web::{Body, BodyErrorKind, Limits};
+use cyclone_core::{Connection, Protocol as _, ProtocolFactory as _};
+use cyclone_web::{Application, Body, BodyErrorKind, Limits, RequestContext};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 
-use super::{GET, hello, mirror, serve};
+use super::{Client, GET, hello, mirror, serve};
 
 fn post(length: usize) -> String {
     format!("POST /p HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
@@ -329,4 +330,54 @@ async fn a_session_may_break_off_anywhere() {
             );
         }
     }
+}
+
+/// Serves an application whose handlers do not look at the body.
+fn serve_ignorant() -> Client {
+    let app = Application::new()
+        .limits(Limits::new().drain_bytes(100))
+        .post("/p", async |cx: &mut RequestContext| cx.text("hello"))
+        .post("/stream", async |cx: &mut RequestContext| {
+            cx.write("hel");
+            cx.flush().await?;
+            cx.write("lo");
+            cx.finish()
+        })
+        .post("/brought", async |_cx: &mut RequestContext| {
+            Ok(Response::new(Body::from("hello")).into())
+        });
+    let (connection, io) = Connection::in_memory();
+    let protocol = app.build(connection.peer()).unwrap();
+    Client {
+        io,
+        server: tokio::spawn(protocol.run(connection)),
+        rest: Vec::new(),
+    }
+}
+
+/// A client that is not told sends its next request on a connection that closes, and cannot know whether it was
+/// served.
+#[tokio::test]
+async fn the_answer_says_that_an_unread_body_ends_the_connection() {
+    let expecting = post(3).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    for (request, closes) in [
+        (post(101), true),
+        (expecting, true),
+        (post(100), false),
+        (format!("{}abc", post(3)), false),
+    ] {
+        for target in ["/p", "/brought"] {
+            let mut client = serve_ignorant();
+            let request = request.replace("/p ", &format!("{target} "));
+            let answer = client.exchange(&request).await;
+            assert_eq!(answer.body, "hello");
+            assert_eq!(answer.closes(), closes, "{request:?}");
+        }
+    }
+    // The handler of a stream may still read the body after the answer has begun.
+    let mut client = serve_ignorant();
+    let answer = client.exchange(post(101).replace("/p ", "/stream ")).await;
+    assert_eq!(answer.body, "hello");
+    client.finish().await;
+    assert!(client.is_closed().await);
 }
