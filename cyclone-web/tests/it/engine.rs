@@ -24,6 +24,7 @@ mod socket;
 mod splits;
 mod take_over;
 mod time;
+mod turns;
 mod upgrade;
 
 /// A client's end of a connection, and the task that serves the other end.

@@ -59,6 +59,8 @@ enum State {
     /// After the CR of the empty line at the end.
     End,
     Over,
+    /// After something that is not chunked.
+    Malformed,
 }
 
 impl Chunked {
@@ -75,7 +77,7 @@ impl Chunked {
     /// Takes bytes up to the end of a piece of data, of the body, or of the input.
     ///
     /// # Errors
-    /// [`Malformed`]; do not go on then.
+    /// [`Malformed`], then and ever after.
     pub(crate) fn step(&mut self, input: &[u8], limits: &Limits) -> Result<Step, Malformed> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
@@ -96,7 +98,11 @@ impl Chunked {
                     });
                 }
                 State::Over => break,
-                _ => self.take(byte, limits)?,
+                _ => {
+                    let next = self.take(byte, limits);
+                    self.state = next.as_ref().copied().unwrap_or(State::Malformed);
+                    next?;
+                }
             }
             at += 1;
         }
@@ -107,9 +113,9 @@ impl Chunked {
         })
     }
 
-    /// Takes a byte that is not data.
-    fn take(&mut self, byte: u8, limits: &Limits) -> Result<(), Malformed> {
-        self.state = match (self.state, byte) {
+    /// Takes a byte that is not data, and says what comes next.
+    fn take(&mut self, byte: u8, limits: &Limits) -> Result<State, Malformed> {
+        Ok(match (self.state, byte) {
             (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte)?,
             (State::Size, b'\r') if self.digits > 0 => State::SizeEnd,
             (State::Size, b' ' | b'\t') if self.digits > 0 => self.extend(State::Space)?,
@@ -134,8 +140,7 @@ impl Chunked {
                 self.keep(byte, State::Trailer, limits)?
             }
             _ => return Err(Malformed),
-        };
-        Ok(())
+        })
     }
 
     fn digit(&mut self, byte: u8) -> Result<State, Malformed> {
@@ -165,6 +170,10 @@ impl Chunked {
         }
         self.trailers.push(byte);
         Ok(next)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Over
     }
 
     /// Bytes that will come now and are nothing but data.

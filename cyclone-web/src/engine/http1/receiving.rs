@@ -12,6 +12,9 @@ use super::upload::{Interest, Upload};
 use crate::body::BodyErrorKind;
 use crate::limits::Limits;
 
+/// Bytes of data from which on they are handed to the reader without those of the next chunk.
+const GATHERED_BYTES: usize = 16 * 1024;
+
 /// A body of which not all has been used.
 pub(crate) struct Receiving {
     pub(crate) upload: Arc<Upload>,
@@ -137,7 +140,8 @@ impl Receiving {
             Decoder::Length(left) => *left,
             Decoder::Chunked(_) => 0,
         };
-        let worth_it = !self.expecting && !eof && left <= limits.drain_bytes;
+        let is_coming = !self.expecting && !eof;
+        let worth_it = self.is_over() || (is_coming && left <= limits.drain_bytes);
         self.phase = if worth_it {
             Phase::Draining
         } else {
@@ -147,7 +151,7 @@ impl Receiving {
     }
 
     fn feed(&mut self, inbox: &mut Inbox, eof: bool, limits: &Limits, cx: &Context<'_>) -> Outcome {
-        if inbox.is_empty() {
+        if inbox.is_empty() && !self.is_over() {
             if eof {
                 self.phase = Phase::Abandoned;
                 self.upload.fail(BodyErrorKind::Disconnected, cx);
@@ -162,9 +166,34 @@ impl Receiving {
         let Ok(step) = self.step(inbox.bytes(), limits) else {
             return self.refuse(cx);
         };
-        let data = Bytes::copy_from_slice(&inbox.bytes()[step.data.clone()]);
+        let first = &inbox.bytes()[step.data.clone()];
+        if step.ended || step.used == inbox.len() || first.len() >= GATHERED_BYTES {
+            let data = Bytes::copy_from_slice(first);
+            inbox.consume(step.used);
+            return self.hand_over(data, step.ended, limits, cx);
+        }
+        let mut all = Vec::with_capacity(inbox.len().min(GATHERED_BYTES));
+        all.extend_from_slice(first);
         inbox.consume(step.used);
-        self.hand_over(data, step.ended, limits, cx)
+        self.gather(&mut all, inbox, limits);
+        self.hand_over(Bytes::from(all.into_boxed_slice()), false, limits, cx)
+    }
+
+    /// Adds the data of further small chunks, so that a client that sends nothing else does not have the reader
+    /// polled for each of them. The end, and what is malformed, is left for the next look.
+    fn gather(&mut self, all: &mut Vec<u8>, inbox: &mut Inbox, limits: &Limits) {
+        while all.len() < GATHERED_BYTES && !inbox.is_empty() && !self.is_over() {
+            let Ok(step) = self.step(inbox.bytes(), limits) else {
+                return;
+            };
+            all.extend_from_slice(&inbox.bytes()[step.data]);
+            inbox.consume(step.used);
+        }
+    }
+
+    /// Whether the end has been read, though nobody may have been told.
+    fn is_over(&self) -> bool {
+        matches!(&self.framing, Decoder::Chunked(chunked) if chunked.is_over())
     }
 
     /// Takes data that came past the inbox: the next bytes of the body, no more than [`expects`](Self::expects).
@@ -192,6 +221,9 @@ impl Receiving {
         cx: &Context<'_>,
     ) -> Outcome {
         self.received += data.len() as u64;
+        if !data.is_empty() {
+            self.upload.push(data, cx);
+        }
         let trailers = match &mut self.framing {
             Decoder::Chunked(chunked) if ended => match chunked.trailers(limits) {
                 Ok(trailers) => trailers,
@@ -199,9 +231,6 @@ impl Receiving {
             },
             _ => None,
         };
-        if !data.is_empty() {
-            self.upload.push(data, cx);
-        }
         if ended {
             self.upload.end(trailers, cx);
             return Outcome::Over;
@@ -216,7 +245,7 @@ impl Receiving {
     }
 
     fn drain(&mut self, inbox: &mut Inbox, eof: bool, limits: &Limits) -> Outcome {
-        if inbox.is_empty() {
+        if inbox.is_empty() && !self.is_over() {
             if eof {
                 self.phase = Phase::Abandoned;
                 return Outcome::Moved;
