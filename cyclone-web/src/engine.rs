@@ -194,7 +194,7 @@ async fn end(
     }
     if ending.reset {
         // Without a reset the client would take what it has for the whole response.
-        close::reset(&connection);
+        close::reset(&connection, true);
     } else {
         close::close(connection, &[], ending.linger, &info.limits).await;
     }

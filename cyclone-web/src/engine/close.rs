@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 
 use cyclone_core::Connection;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use crate::limits::Limits;
@@ -33,12 +35,24 @@ pub(crate) async fn close(mut connection: Connection, last: &[u8], linger: bool,
     }
 }
 
-/// Has the connection end with a reset, as soon as it is dropped.
-pub(crate) fn reset(connection: &Connection) {
+/// Has the connection end with a reset, as soon as it is dropped, or properly again.
+pub(crate) fn reset(connection: &Connection, resets: bool) {
     if let Some(tcp) = connection.transport().as_tcp() {
-        // The connection is broken already; that it looks whole to the client is the worst that happens.
-        let _ = tcp.set_zero_linger();
+        // That a broken response looks whole to the client, or the reverse, is the worst that happens.
+        let _ = if resets {
+            tcp.set_zero_linger()
+        } else {
+            without_linger(tcp)
+        };
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "only a time to linger blocks, and this takes it away"
+)]
+fn without_linger(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_linger(None)
 }
 
 async fn finish_writing(connection: &mut Connection, last: &[u8]) -> io::Result<()> {
@@ -50,11 +64,12 @@ async fn finish_writing(connection: &mut Connection, last: &[u8]) -> io::Result<
 
 /// Whether bytes that nobody will read have come already.
 async fn has_come(connection: &mut Connection) -> bool {
-    std::future::poll_fn(|cx| {
+    let look = std::future::poll_fn(|cx| {
         let polled = poll_discard(connection, cx);
         Poll::Ready(matches!(polled, Poll::Ready(Ok(1..))))
-    })
-    .await
+    });
+    // A task that has used up its budget would be told that there is nothing.
+    unconstrained(look).await
 }
 
 /// Reads until the client closes, or a limit is reached.

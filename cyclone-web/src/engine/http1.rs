@@ -13,7 +13,7 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::watch::Watch;
-use super::{ConnectionInfo, HttpService};
+use super::{ConnectionInfo, HttpService, close};
 use crate::body::Body;
 use crate::reply::Reply;
 
@@ -69,6 +69,8 @@ pub(crate) struct Driver<S: HttpService> {
     is_unflushed: bool,
     /// The last read took all there was.
     is_drained: bool,
+    /// However the connection ends now, it ends with a reset.
+    resets: bool,
 }
 
 enum Exchange<F> {
@@ -98,6 +100,7 @@ impl<S: HttpService> Driver<S> {
             is_fresh: false,
             is_unflushed: false,
             is_drained: false,
+            resets: false,
         }
     }
 
@@ -182,6 +185,9 @@ impl<S: HttpService> Driver<S> {
                 if !self.has_unsent()
                     && let Some(ending) = self.machine.take_ending()
                 {
+                    if self.resets && !ending.reset {
+                        close::reset(&self.connection, false);
+                    }
                     return Some(Stop::End(ending));
                 }
                 return None;
@@ -299,6 +305,11 @@ impl<S: HttpService> Driver<S> {
             Reply::Response(response) => self.machine.respond(*response, now),
         };
         if let Some(body) = body {
+            if self.machine.ends_response_by_closing() {
+                // Whatever ends it before its end, the client must not take for the end.
+                close::reset(&self.connection, true);
+                self.resets = true;
+            }
             self.exchange = Exchange::Sending(Box::new(body));
             self.is_fresh = true;
         }

@@ -103,7 +103,7 @@ impl Stream {
     /// Has the connection end with a reset rather than properly.
     pub(crate) fn reset(&mut self) {
         self.is_reset = true;
-        close::reset(&self.connection);
+        close::reset(&self.connection, true);
     }
 
     /// Whether the connection ends with a reset, as soon as it is dropped.

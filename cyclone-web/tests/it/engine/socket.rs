@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use cyclone_core::{Endpoint, RunningServer, Server};
-use cyclone_web::{Body, Http, Limits};
+use cyclone_web::{Application, Body, Http, Limits, RequestContext};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::{GET, hello, mirror, on_chosen_engine};
+use crate::support::listen;
 
 async fn start<F, Fut>(limits: Limits, handler: F) -> (RunningServer, SocketAddr)
 where
@@ -126,6 +127,47 @@ async fn a_broken_http_1_0_response_ends_with_a_reset() {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
+    let error = client.read_to_end(&mut answer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+/// The same for one that somebody cuts, and that one which ends is whole.
+#[tokio::test]
+async fn a_cut_http_1_0_response_ends_with_a_reset() {
+    let app = Application::new()
+        .get("/endless", async |cx: &mut RequestContext| {
+            cx.write("a");
+            cx.flush().await?;
+            std::future::pending().await
+        })
+        .get("/whole", async |cx: &mut RequestContext| {
+            for _ in 0..3 {
+                cx.write("a");
+                cx.flush().await?;
+            }
+            cx.finish()
+        });
+    let (server, address) = listen(app).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    // What follows is never read, and no reason to lose the answer.
+    let request = b"GET /whole HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("\r\n\r\naaa"), "{answer:?}");
+
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client
+        .write_all(b"GET /endless HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\na") {
+        assert!(client.read_buf(&mut answer).await.unwrap() > 0);
+    }
+    for connection in server.registry().snapshot() {
+        assert!(server.registry().close(connection.id()));
+    }
     let error = client.read_to_end(&mut answer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }

@@ -166,6 +166,12 @@ impl Machine {
         }
     }
 
+    /// Whether nothing but the end of the connection tells the client where the response ends.
+    pub(crate) fn ends_response_by_closing(&self) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|current| current.length == Length::UntilClose)
+    }
+
     /// Whether the client has all that it was promised.
     pub(crate) fn has_sent_all(&self) -> bool {
         let current = self.current.as_ref();
@@ -203,8 +209,8 @@ impl Machine {
 
     /// Breaks the response off, so that the client can tell.
     pub(crate) fn abort(&mut self, error: io::Error) {
-        let current = self.current.take();
-        let reset = current.is_some_and(|current| current.length == Length::UntilClose);
+        let reset = self.ends_response_by_closing();
+        self.current = None;
         self.ending = Some(Ending {
             error: Some(error),
             reset,
