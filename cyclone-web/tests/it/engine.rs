@@ -18,6 +18,7 @@ mod framing;
 mod head;
 mod http2;
 mod keep_alive;
+mod memory;
 #[cfg(feature = "hyper-http1")]
 mod oracle;
 mod socket;

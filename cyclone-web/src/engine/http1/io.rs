@@ -108,12 +108,17 @@ impl<S: HttpService> Driver<S> {
     /// Reads data of a body to where it stays.
     #[inline(never)]
     fn read_data(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Moved>> {
+        ready!(self.connection.poll_read_ready(cx))?;
         let most = self.machine.wants_data().min(PIECE_BYTES);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let Some(pieces) = self.machine.pieces() else {
             return Poll::Ready(Ok(Moved::None));
         };
-        pieces.reserve(most);
+        // Half of it is enough: else a client that sends byte by byte would have a reader that keeps the bytes hold as
+        // many buffers.
+        if pieces.capacity() < most / 2 {
+            pieces.reserve(most);
+        }
         let room = pieces.capacity();
         let read = self.connection.read_buf(pieces);
         let count = ready!(pin!(read).poll(cx))?;
