@@ -1,8 +1,11 @@
 //! The answers to heads that cannot be read.
 
+use std::time::SystemTime;
+
 use http::StatusCode;
 
 use super::framing::Refusal;
+use crate::http_date;
 
 /// The answer when a head takes too long.
 pub(crate) const LATE_HEAD: Refusal =
@@ -39,14 +42,15 @@ fn is_other_version(head: &[u8]) -> bool {
         if major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1')))
 }
 
-/// The bytes of a refusal.
+/// The bytes of a refusal, with the `date` that answers to faults of the client must have too (RFC 9110 section 6.6.1).
 pub(crate) fn bytes(refusal: Refusal) -> Vec<u8> {
     let Refusal { status, reason } = refusal;
     format!(
-        "HTTP/1.1 {} {}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{reason}",
+        "HTTP/1.1 {} {}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\ndate: {}\r\n\r\n{reason}",
         status.as_str(),
         status.canonical_reason().unwrap_or_default(),
         reason.len(),
+        http_date::format_clamped(SystemTime::now()),
     )
     .into_bytes()
 }

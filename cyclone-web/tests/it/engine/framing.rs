@@ -11,6 +11,7 @@ async fn expect(request: &[u8], status: u16) {
     client.send(request).await;
     let answer = client.answer().await;
     assert_eq!(answer.status, status, "{shown:?}");
+    assert!(answer.header("date").is_some(), "{shown:?}");
     if status != 200 {
         assert!(answer.closes(), "{shown:?}: {}", answer.head);
         assert!(
