@@ -31,7 +31,7 @@ impl RequestHandler for Hoard {
 #[tokio::test]
 async fn small_pieces_of_a_large_body_share_their_memory() {
     const SMALL: usize = 1000;
-    const LARGE: usize = 64 * 1024;
+    const LARGE: usize = 256 * 1024;
     let app = Application::new().route("/", Hoard);
     let (connection, io) = Connection::in_memory();
     let protocol = app.build(connection.peer()).unwrap();
@@ -54,5 +54,5 @@ async fn small_pieces_of_a_large_body_share_their_memory() {
     let answer = client.exchange("x".repeat(LARGE)).await;
     let (pieces, places) = answer.body.split_once(' ').unwrap();
     assert!(pieces.parse::<usize>().unwrap() >= SMALL, "{answer:?}");
-    assert!(places.parse::<usize>().unwrap() <= 3, "{answer:?}");
+    assert!(places.parse::<usize>().unwrap() <= 10, "{answer:?}");
 }
