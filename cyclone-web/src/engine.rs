@@ -166,8 +166,10 @@ async fn go_on<S: HttpService>(
                 stream.set_ahead(ahead);
                 return http2::drive(stream, service, watch, old_at).await;
             }
-            Stop::Hyper => {
-                match detour(connection, ahead, service.clone(), info, watch, old_at).await {
+            Stop::Hyper(used) => {
+                let mut stream = Stream::new(connection, Arc::clone(info));
+                stream.set_only_request(ahead, used);
+                match detour(stream, service.clone(), watch, old_at).await {
                     ControlFlow::Break(result) => return result,
                     ControlFlow::Continue((connection, ahead, since)) => {
                         let (info, now) = (Arc::clone(info), Instant::now());
@@ -201,17 +203,15 @@ async fn end(
     ending.error.map_or(Ok(()), Err)
 }
 
-/// Serves a request with hyper, and those that come right after it.
+/// Serves one request with hyper.
 async fn detour<S: HttpService>(
-    connection: Connection,
-    ahead: Bytes,
+    stream: Stream,
     service: S,
-    info: &Arc<ConnectionInfo>,
     watch: &mut Watch<'_>,
     old_at: Instant,
 ) -> ControlFlow<io::Result<()>, (Connection, Bytes, Instant)> {
-    let stream = Stream::new(connection, Arc::clone(info));
-    let served = hyper1::serve(stream, ahead, service, Instant::now(), watch, old_at).await;
+    let info = Arc::clone(stream.info());
+    let served = hyper1::serve(stream, service, Instant::now(), watch, old_at).await;
     ControlFlow::Break(match served {
         End::Rest {
             stream,

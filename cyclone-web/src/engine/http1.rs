@@ -48,8 +48,9 @@ const STEPS_PER_TURN: u32 = 1024;
 pub(crate) enum Stop {
     /// The client speaks HTTP/2.
     Http2,
-    /// The service wants the connection from hyper, to take it to another protocol.
-    Hyper,
+    /// The service wants the connection from hyper, to take it to another protocol: the request that is next, whose
+    /// head has so many bytes.
+    Hyper(usize),
     /// The connection has to be closed, or given away.
     End(Ending),
     /// The connection is dead, or has to be.
@@ -71,6 +72,8 @@ pub(crate) struct Driver<S: HttpService> {
     is_drained: bool,
     /// However the connection ends now, it ends with a reset.
     resets: bool,
+    /// The timer is not set for what is due: somebody else had it.
+    is_timed_by_others: bool,
 }
 
 enum Exchange<F> {
@@ -101,12 +104,14 @@ impl<S: HttpService> Driver<S> {
             is_unflushed: false,
             is_drained: false,
             resets: false,
+            is_timed_by_others: false,
         }
     }
 
     /// Goes on with a connection that rests since `since`, after `bytes` of its next request.
     pub(crate) fn resume(&mut self, bytes: &[u8], since: Instant) {
         self.machine.resume(bytes, since.into_std());
+        self.is_timed_by_others = true;
     }
 
     /// The connection, and what came of it and has not been used.
@@ -130,9 +135,9 @@ impl<S: HttpService> Driver<S> {
         }
         self.machine.inbox.rest();
         let limits = self.info.limits();
-        let tick = self.machine.tick(watch.is_elapsed(), now, limits, || {
-            Instant::now().into_std()
-        });
+        let is_asked = watch.is_elapsed() || std::mem::take(&mut self.is_timed_by_others);
+        let read_clock = || Instant::now().into_std();
+        let tick = self.machine.tick(is_asked, now, limits, read_clock);
         let Some((at, due, now)) = tick else {
             return Poll::Pending;
         };
@@ -168,7 +173,7 @@ impl<S: HttpService> Driver<S> {
                 }
                 Ok(has_more) => has_more,
                 // Earlier answers go first.
-                Err(Stop::Hyper) if self.has_unsent() => match self.write(cx) {
+                Err(Stop::Hyper(_)) if self.has_unsent() => match self.write(cx) {
                     Poll::Ready(Ok(_)) => continue,
                     Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
                     Poll::Pending => return None,
@@ -268,7 +273,7 @@ impl<S: HttpService> Driver<S> {
             Next::Http2 => return Err(Stop::Http2),
         };
         if request.upgrade && self.service.wants_hyper(&request.head) {
-            return Err(Stop::Hyper);
+            return Err(Stop::Hyper(used));
         }
         *served += 1;
         let (head, body) = self.machine.begin(request, used, &self.info);

@@ -43,7 +43,6 @@ pub(crate) enum End {
     Rest {
         stream: Stream,
         ahead: Bytes,
-        #[cfg(feature = "hyper-http1")]
         since: Instant,
     },
     /// HTTP is over; the connection lives on in other hands.
@@ -62,16 +61,14 @@ pub(crate) enum End {
     Dead(io::Error),
 }
 
-/// Serves requests on a connection of which `ahead` has been read already, until it rests or ends.
+/// Serves requests on a connection that has bytes of one, until it rests or ends.
 pub(crate) async fn serve<S: HttpService>(
-    mut stream: Stream,
-    ahead: Bytes,
+    stream: Stream,
     service: S,
     head_since: Instant,
     watch: &mut Watch<'_>,
     old_at: Instant,
 ) -> End {
-    stream.set_ahead(ahead);
     let mut driver = Box::new(Driver::new(stream, service, head_since, old_at));
     let stop = std::future::poll_fn(|cx| driver.poll(watch, cx)).await;
     driver.end(stop)
@@ -202,6 +199,9 @@ impl<S: HttpService> Driver<S> {
         let wire = self.info.wire();
         let now = Instant::now();
         self.clock.tick(wire, now);
+        if wire.only.is_set() && self.clock.has_served() && !wire.upgraded.is_set() {
+            return Poll::Ready(Stop::Due(Due::Rest));
+        }
         if wire.eof.is_set() && wire.answer() == Answer::None {
             return Poll::Ready(Stop::Due(Due::Close));
         }
@@ -269,7 +269,6 @@ impl<S: HttpService> Driver<S> {
 
     /// Takes the connection out of hyper.
     fn end(self, stop: Stop) -> End {
-        #[cfg(feature = "hyper-http1")]
         let since = self.clock.since();
         let Self {
             connection, info, ..
@@ -304,9 +303,8 @@ impl<S: HttpService> Driver<S> {
                 close(stream, None, false, Some(io::Error::other(error)))
             }
             Stop::Due(Due::Rest) => End::Rest {
+                ahead: stream.take_behind(parts.read_buf),
                 stream,
-                ahead: parts.read_buf,
-                #[cfg(feature = "hyper-http1")]
                 since,
             },
             Stop::Due(Due::Head) => close(stream, Some(refusal::LATE_HEAD), false, None),

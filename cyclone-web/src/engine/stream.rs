@@ -1,14 +1,16 @@
 //! The byte stream under hyper.
 //!
-//! It passes bytes and takes note of what happens. Four things it does on its own:
+//! It passes bytes and takes note of what happens. Five things it does on its own:
 //! - It keeps the end of the stream from hyper while a request is in progress, because hyper would drop the
 //!   handler at once; the connection's task gives the handler a grace instead.
 //! - It swallows the answers that hyper itself writes to a head that it cannot parse; the connection's task
 //!   writes better ones.
 //! - It collects the answers to pipelined requests and writes them at once.
+//! - It keeps what follows a request from hyper, if that is the only one that hyper shall serve.
 //! - It leaves closing an HTTP/1 connection to the connection's task, which lingers.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,6 +26,9 @@ use super::{ConnectionInfo, close};
 /// The largest answer that waits for its successors, in bytes. Larger ones gain nothing from it.
 const DEFERRED_ANSWER_BYTES: usize = 8 * 1024;
 
+/// The most bytes of further requests that are read before hyper has served its only one.
+const BEHIND_BYTES: usize = 32 * 1024;
+
 /// The most bytes of answers that wait.
 const DEFERRED_BYTES: usize = 32 * 1024;
 
@@ -34,6 +39,8 @@ pub(crate) struct Stream {
     http2: bool,
     /// Bytes that were read before hyper began.
     ahead: Bytes,
+    /// Bytes behind the only request that hyper is given.
+    behind: Vec<u8>,
     /// The last read gave bytes, so hyper may have another request in its buffer.
     fresh: bool,
     /// Answers that wait, and how much of them is written.
@@ -65,6 +72,7 @@ impl Stream {
             info,
             http2: false,
             ahead: Bytes::new(),
+            behind: Vec::new(),
             fresh: false,
             waiting: Vec::new(),
             sent: 0,
@@ -85,6 +93,39 @@ impl Stream {
     pub(crate) fn set_ahead(&mut self, bytes: Bytes) {
         self.wire().receiving.set();
         self.ahead = bytes;
+    }
+
+    /// Has the first `length` bytes of `bytes` read as the only request, and keeps what comes behind it for whoever
+    /// has the connection next.
+    pub(crate) fn set_only_request(&mut self, mut bytes: Bytes, length: usize) {
+        self.wire().only.set();
+        self.behind = bytes.split_off(length).into();
+        self.set_ahead(bytes);
+    }
+
+    /// What was read behind `bytes`, which hyper has read too far, and not used.
+    pub(crate) fn take_behind(&mut self, bytes: Bytes) -> Bytes {
+        if self.behind.is_empty() {
+            return bytes;
+        }
+        [&bytes[..], &std::mem::take(&mut self.behind)]
+            .concat()
+            .into()
+    }
+
+    /// Reads what comes behind the only request, and learns of the client's end so.
+    fn poll_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.fresh = false;
+        let mut space = [MaybeUninit::uninit(); 4 * 1024];
+        while self.behind.len() < BEHIND_BYTES && !self.wire().eof.is_set() {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.connection).poll_read(cx, &mut buffer))?;
+            match buffer.filled() {
+                [] => self.note_end(),
+                bytes => self.behind.extend_from_slice(bytes),
+            }
+        }
+        Poll::Pending
     }
 
     /// The connection alone. What waits to be written is lost.
@@ -269,6 +310,17 @@ impl AsyncRead for Stream {
             this.ahead.advance(count);
             this.fresh = true;
             return Poll::Ready(Ok(()));
+        }
+        if this.wire().only.is_set() {
+            if !this.wire().upgraded.is_set() {
+                return this.poll_behind(cx);
+            }
+            if !this.behind.is_empty() {
+                let count = this.behind.len().min(buf.remaining());
+                buf.put_slice(&this.behind[..count]);
+                this.behind.drain(..count);
+                return Poll::Ready(Ok(()));
+            }
         }
         if this.wire().eof.is_set() && this.hides_end() {
             this.fresh = false;

@@ -49,6 +49,8 @@ pub(crate) struct Wire {
     pub(crate) written: AtomicU64,
     /// A part of a request head has come.
     pub(crate) receiving: Flag,
+    /// hyper is given one request and no more.
+    pub(crate) only: Flag,
     /// The client has closed its side.
     pub(crate) eof: Flag,
     /// hyper wants to write and the socket takes nothing.

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 mod body;
 mod buffered;
+mod detour;
 mod framing;
 mod head;
 mod http2;

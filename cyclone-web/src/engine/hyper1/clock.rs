@@ -109,9 +109,13 @@ impl Clock {
     }
 
     /// Since when the connection has been idle, if it is.
-    #[cfg(feature = "hyper-http1")]
     pub(crate) fn since(&self) -> Instant {
         self.since
+    }
+
+    /// Whether there was a request, and all that comes of it is over.
+    pub(crate) fn has_served(&self) -> bool {
+        self.situation == Situation::Idle
     }
 
     /// Whether anything has happened since the last [`tick`](Self::tick).

@@ -84,7 +84,8 @@ async fn run<S: HttpService>(
             Opening::Late => break (stream, Some(refusal::LATE_HEAD), false, None),
             Opening::Dead(error) => return Err(error),
         };
-        match serve(stream, bytes, service.clone(), since, watch, old_at).await {
+        stream.set_ahead(bytes);
+        match serve(stream, service.clone(), since, watch, old_at).await {
             End::Rest {
                 stream: idle,
                 ahead: bytes,
