@@ -3,7 +3,7 @@
 use cyclone_core::Session;
 use cyclone_core::upgrade::{OnUpgrade, Upgraded};
 use cyclone_core::{Connection, Protocol as _, ProtocolFactory as _};
-use cyclone_web::{Application, Body, RequestContext, Response, Result};
+use cyclone_web::{Application, Body, Ending, RequestContext, Response, Result};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -22,6 +22,10 @@ fn serve() -> Client {
         .get("/early", early)
         .get("/offer", offer)
         .post("/offer", offer);
+    serve_app(&app)
+}
+
+fn serve_app(app: &Application) -> Client {
     let (connection, io) = Connection::in_memory_with(Session::detached());
     let protocol = app.build(connection.peer()).unwrap();
     Client {
@@ -185,5 +189,29 @@ async fn a_response_that_is_none_is_an_error() {
         assert!(answer.closes());
         client.finish().await;
         assert!(client.is_closed().await);
+    }
+}
+
+/// However the handler says that it switches, or that it does what cannot be done.
+#[tokio::test]
+async fn the_end_of_a_response_without_a_body_is_told() {
+    for (target, status, ending) in [
+        ("/written", 101, Ending::Complete),
+        ("/early", 500, Ending::Aborted),
+    ] {
+        let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
+        let app = Application::new()
+            .get("/written", async |cx: &mut RequestContext| {
+                let upgrade = cx.extensions_mut().remove::<OnUpgrade>().unwrap();
+                tokio::spawn(upgrade);
+                cx.set_status(StatusCode::SWITCHING_PROTOCOLS);
+                cx.finish()
+            })
+            .get("/early", early)
+            .log_request(move |_cx, finish| ends.send(finish.ending).unwrap());
+        let mut client = serve_app(&app);
+        let answer = client.exchange(UPGRADE.replace("/echo", target)).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(ended.recv().await, Some(ending), "{target}");
     }
 }

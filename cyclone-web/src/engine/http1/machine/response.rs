@@ -28,7 +28,18 @@ impl Machine {
         let (status, headers, media) = context.written_head();
         let length = body.as_slice().len();
         let known = Some(length as u64);
-        let sends = self.begin_response(status, headers, media, known, now)?;
+        let Some(sends) = self.begin_response(status, headers, media, known, now) else {
+            let ending = match &self.ending {
+                Some(Ending {
+                    error: None,
+                    upgrade: Some(_),
+                    ..
+                }) => Ended::Complete,
+                _ => Ended::Aborted,
+            };
+            context.finished(ending, 0);
+            return None;
+        };
         if !sends {
             self.complete();
             context.finished(Ended::Complete, 0);
