@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -210,7 +211,13 @@ impl Body {
             }
             Kind::Download(download) => download.poll_frame(cx),
             Kind::Inbound(inbound) => inbound.poll_frame(cx),
-            Kind::Boxed(body) => Pin::new(body).poll_frame(cx),
+            // A panic is an error of the body, of which the client and the guard are told.
+            Kind::Boxed(body) => catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx)))
+                .unwrap_or_else(|_| {
+                    let kind = BodyErrorKind::Source;
+                    let panicked = BodyError::with_source(kind, "the body panicked");
+                    Poll::Ready(Some(Err(panicked)))
+                }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -205,7 +206,21 @@ where
 {
     type Output = Reply;
 
+    /// A panic is answered too: it must not take the answers to earlier requests along.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.advance(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(failed(&"the service panicked".into()).into()))
+    }
+}
+
+impl<S, B> TowerCall<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         let mut this = self.project();
         loop {
             let future = match this.state.as_mut().project() {

@@ -22,6 +22,7 @@ mod keep_alive;
 mod memory;
 #[cfg(feature = "hyper-http1")]
 mod oracle;
+mod panics;
 mod socket;
 mod splits;
 mod take_over;
