@@ -94,7 +94,8 @@ limits! {
     /// The longest request head, request line and blank line included, in bytes; 64 KiB by default. A longer
     /// one is answered with 431.
     header_section: usize = 64 * KIB, " bytes";
-    /// The most header fields of a request; 100 by default. More are answered with 431.
+    /// The most header fields of a request; 100 by default, 24,576 at most. More are answered with
+    /// 431.
     header_count: usize = 100, " fields";
     /// The longest single header field, name and value, in bytes; 16 KiB by default. A longer one is answered
     /// with 431.
@@ -152,7 +153,15 @@ limits! {
     h2_ping_timeout: Duration = Duration::from_secs(20), "";
 }
 
+/// The most header fields that a `HeaderMap` takes at once.
+const MOST_FIELDS: usize = 24 * 1024;
+
 impl Limits {
+    /// The most header fields, whatever [`header_count`](Self::header_count) says.
+    pub(crate) fn fields(&self) -> usize {
+        self.header_count.min(MOST_FIELDS)
+    }
+
     /// How long the server waits in all for a body of which `received` bytes have come.
     pub(crate) fn body_allowance(&self, received: u64) -> Duration {
         let beyond = received.saturating_sub(self.body_rate_after);

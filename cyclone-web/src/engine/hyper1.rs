@@ -149,7 +149,7 @@ impl<S: HttpService> Driver<S> {
             .max_buf_size(BUFFER_BYTES.max(limits.header_section));
         // hyper keeps its default number of headers on the stack, any other one on the heap.
         if limits.header_count != HYPER_HEADER_COUNT {
-            builder.max_headers(limits.header_count);
+            builder.max_headers(limits.fields());
         }
         let calls = Calls::new(service, Arc::clone(&info), false);
         Self {

@@ -195,8 +195,7 @@ impl Chunked {
         let mut section = std::mem::take(&mut self.trailers);
         section.extend_from_slice(b"\r\n");
         let lines = memchr::memchr_iter(b'\n', &section).count();
-        let mut fields =
-            vec![httparse::EMPTY_HEADER; lines.min(limits.header_count).min(MOST_FIELDS)];
+        let mut fields = vec![httparse::EMPTY_HEADER; lines.min(limits.fields())];
         let Ok(httparse::Status::Complete((_, fields))) =
             httparse::parse_headers(&section, &mut fields)
         else {

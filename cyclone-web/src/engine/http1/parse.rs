@@ -55,10 +55,8 @@ pub(crate) enum Framing {
 /// look at them again and again.
 const EMPTY_BYTES: usize = 2 * 8;
 
-/// The most header fields, and the longest name of one in bytes, that the types of the `http` crate take. They hold
-/// where [`Limits`] has more.
-pub(crate) const MOST_FIELDS: usize = 24_576;
-const MOST_NAME_BYTES: usize = u16::MAX as usize;
+/// The longest field name that the `http` crate takes, in bytes.
+const NAME_BYTES: usize = u16::MAX as usize;
 
 /// Header fields that are looked at without an allocation for their places. It is the default limit.
 const INLINE_FIELDS: usize = 100;
@@ -79,7 +77,7 @@ pub(super) fn parse_anew(input: &[u8], limits: &Limits, now: Instant) -> Parsed 
         return parse_with(input, &mut fields[..limits.header_count], limits, now);
     }
     // One line end per field at least: a client that sends few is not given memory for many.
-    let lines = memchr::memchr_iter(b'\n', input).take(limits.header_count.min(MOST_FIELDS));
+    let lines = memchr::memchr_iter(b'\n', input).take(limits.fields());
     let mut fields = vec![MaybeUninit::uninit(); lines.count()];
     parse_with(input, &mut fields, limits, now)
 }
@@ -289,7 +287,7 @@ impl<'a> Seen<'a> {
 
     fn note(&mut self, field: &Header<'a>, limits: &Limits) -> Result<(), Refusal> {
         let (name, value) = (field.name, field.value);
-        if name.len() + value.len() > limits.header_line || name.len() > MOST_NAME_BYTES {
+        if name.len() + value.len() > limits.header_line || name.len() > NAME_BYTES {
             return Err(Refusal::new(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "a header field is too long\n",
@@ -403,3 +401,6 @@ impl<'a> Seen<'a> {
         wanted && !self.close && !(self.chunked && self.length.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;
