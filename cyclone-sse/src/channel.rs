@@ -1,5 +1,6 @@
 //! `SseChannel`: publish events to a topic, and follow it without losing any.
 
+mod beats;
 mod events;
 mod hub;
 mod ring;
@@ -107,7 +108,7 @@ impl SseChannel {
     /// When the future is dropped there is no subscription.
     pub async fn subscribe(&self, last_event_id: Option<&str>) -> Result<Events, PortError> {
         let hub = self.hub().await?;
-        Ok(Events::new(Arc::clone(&self.inner), hub, last_event_id))
+        Ok(Events::new(hub, last_event_id))
     }
 
     /// How many clients follow the topic in this process.

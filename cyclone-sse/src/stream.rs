@@ -1,11 +1,12 @@
 //! `EventStream`: events as the response to a request.
 
+mod attachment;
 mod body;
+mod heartbeat;
 mod sender;
+mod source;
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,8 @@ use crate::channel::Events;
 use crate::event::{Event, put_field, put_retry};
 
 pub use self::body::SseBody;
+use self::source::Source;
+
 pub use self::sender::{ClientGone, EventSender, TrySendError};
 
 /// How long a stream is silent before a comment is sent: 15 s.
@@ -84,18 +87,18 @@ pub struct EventStream {
 impl EventStream {
     /// Sends the events of `stream`, as fast as the client takes them, and ends with it.
     pub fn new(stream: impl Stream<Item = Event> + Send + 'static) -> Self {
-        Self::from_source(Source::Stream(Box::pin(stream)))
+        Self::from_source(Source::stream(stream))
     }
 
     /// Sends the events of a channel.
     pub fn follow(events: Events) -> Self {
-        Self::from_source(Source::Channel(Box::new(events)))
+        Self::from_source(Source::Channel(events))
     }
 
     /// Sends what is given to the [`EventSender`]; up to `capacity` events wait for the client (0 counts as 1).
     pub fn channel(capacity: usize) -> (EventSender, Self) {
         let (sender, receiver) = tokio::sync::mpsc::channel(capacity.max(1));
-        let stream = Self::from_source(Source::Sender(receiver));
+        let stream = Self::from_source(Source::receiver(receiver));
         (EventSender::new(sender), stream)
     }
 
@@ -209,74 +212,5 @@ impl fmt::Debug for EventStream {
             .field("retry", &self.retry)
             .field("on_drain", &self.on_drain)
             .finish_non_exhaustive()
-    }
-}
-
-/// Where events come from.
-enum Source {
-    Channel(Box<Events>),
-    Stream(Pin<Box<dyn Stream<Item = Event> + Send>>),
-    Sender(tokio::sync::mpsc::Receiver<Event>),
-    Ended,
-}
-
-impl Source {
-    /// Ends the source because the server shuts down, and says whether there may be more that was sent before.
-    fn finish(&mut self) -> bool {
-        if let Self::Sender(receiver) = self {
-            receiver.close();
-            return true;
-        }
-        false
-    }
-
-    /// The next chunk: the events that are ready, up to `max_bytes` but at least one.
-    ///
-    /// `held` is an event that did not fit into the chunk before.
-    fn poll_chunk(
-        &mut self,
-        cx: &mut Context<'_>,
-        held: &mut Option<Bytes>,
-        max_bytes: usize,
-    ) -> Poll<Option<Bytes>> {
-        if let Self::Channel(events) = self {
-            return events.poll_chunk(cx, max_bytes);
-        }
-        let mut chunk = held.take();
-        let mut joined = BytesMut::new();
-        loop {
-            let size = joined.len() + chunk.as_ref().map_or(0, Bytes::len);
-            if size > 0 && size >= max_bytes {
-                break;
-            }
-            let event = match self.poll_event(cx) {
-                Poll::Ready(Some(event)) => event.encode(),
-                Poll::Ready(None) if size == 0 => return Poll::Ready(None),
-                Poll::Ready(None) => {
-                    *self = Self::Ended;
-                    break;
-                }
-                Poll::Pending if size == 0 => return Poll::Pending,
-                Poll::Pending => break,
-            };
-            if size == 0 {
-                chunk = Some(event);
-            } else if size + event.len() > max_bytes {
-                *held = Some(event);
-                break;
-            } else {
-                joined.extend(chunk.take());
-                joined.extend_from_slice(&event);
-            }
-        }
-        Poll::Ready(Some(chunk.unwrap_or_else(|| joined.freeze())))
-    }
-
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        match self {
-            Self::Stream(stream) => stream.as_mut().poll_next(cx),
-            Self::Sender(receiver) => receiver.poll_recv(cx),
-            Self::Channel(_) | Self::Ended => Poll::Ready(None),
-        }
     }
 }

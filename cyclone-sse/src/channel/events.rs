@@ -5,15 +5,17 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use cyclone_core::{EntryId, Log, LogEntry, LogRead, PortError};
 use futures_core::Stream;
+use tokio::time::Instant;
 
+use super::RESYNC_EVENT;
+use super::beats::Beat;
 use super::hub::{Hub, LOG_PAGE};
-use super::ring::{Found, put_entry};
-use super::{ChannelInner, RESYNC_EVENT};
+use super::ring::{Found, Place, put_entry};
 use crate::event::put_field;
 use crate::options::SlowClient;
 use crate::stream::DEFAULT_CHUNK_BYTES;
@@ -26,26 +28,28 @@ use crate::stream::DEFAULT_CHUNK_BYTES;
 /// Made by [`SseChannel::subscribe`](crate::SseChannel::subscribe), and sent by
 /// [`EventStream::follow`](crate::EventStream::follow). Dropping it ends the subscription.
 pub struct Events {
-    channel: Arc<ChannelInner>,
     hub: Arc<Hub>,
-    /// Where the client waits in the hub.
-    place: usize,
     /// The id of the last event that the client has been given.
     position: EntryId,
+    /// Where the client waits in the hub.
+    place: Place,
+    /// When the hub wakes the client, if it has been told a time.
+    alarm: Option<Beat>,
     /// The restarts of the hub that the client knows of.
-    restarts: u64,
+    restarts: u32,
     /// The client came without an id.
     is_new: bool,
     state: State,
 }
 
+/// It is small, because every client has one and hardly any reads the log.
 enum State {
     /// The client has to load its state anew.
     Resync,
     /// It is served from the log: by this read.
-    Reading(Pin<Box<dyn Future<Output = Result<LogRead, PortError>> + Send>>),
+    Reading(Box<Reading>),
     /// It is served from the log: by what was read.
-    Replaying(VecDeque<LogEntry>),
+    Replaying(Box<Page>),
     /// It has read the log and should be at a position that the hub has.
     CaughtUp,
     /// It is served by the hub.
@@ -53,19 +57,22 @@ enum State {
     Ended,
 }
 
+/// Entries of the log that the client has not been given.
+struct Page {
+    entries: VecDeque<LogEntry>,
+}
+
+type Reading = Pin<Box<dyn Future<Output = Result<LogRead, PortError>> + Send>>;
+
 impl Events {
-    pub(super) fn new(
-        channel: Arc<ChannelInner>,
-        hub: Arc<Hub>,
-        last_event_id: Option<&str>,
-    ) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, last_event_id: Option<&str>) -> Self {
         let place = hub.ring().join();
         let (position, restarts) = hub.ring().head();
         let mut events = Self {
-            channel,
             hub,
-            place,
             position,
+            place,
+            alarm: None,
             restarts,
             is_new: true,
             state: State::Live,
@@ -106,11 +113,15 @@ impl Events {
             match &mut self.state {
                 State::Resync => return Poll::Ready(Some(self.resync())),
                 State::Reading(read) => {
-                    let read = ready!(read.as_mut().poll(cx));
+                    let Poll::Ready(read) = read.as_mut().as_mut().poll(cx) else {
+                        // The hub wakes the client at its alarm.
+                        self.hub.ring().listen(cx, self.place);
+                        return Poll::Pending;
+                    };
                     self.state = self.after_read(read);
                 }
-                State::Replaying(entries) => {
-                    if let Some((chunk, position)) = replay(entries, max_bytes) {
+                State::Replaying(page) => {
+                    if let Some((chunk, position)) = page.replay(max_bytes) {
                         self.position = position;
                         return Poll::Ready(Some(chunk));
                     }
@@ -141,33 +152,59 @@ impl Events {
         }
     }
 
+    /// Whether `due` has come; else the task that waits for the next chunk is woken then, or before.
+    pub(crate) fn poll_due(&mut self, due: Instant) -> Poll<()> {
+        let beats = self.hub.beats();
+        let now = beats.beat(Instant::now());
+        if self.alarm.is_some_and(|alarm| alarm > now) {
+            // Once it has come the next one is set, which is far less often than events come.
+            return Poll::Pending;
+        }
+        let due = beats.beat(due);
+        let old = self.alarm.take();
+        if due <= now {
+            if let Some(old) = old {
+                beats.clear(self.place, old);
+            }
+            return Poll::Ready(());
+        }
+        beats.set(self.place, due, old);
+        self.alarm = Some(due);
+        Poll::Pending
+    }
+
     fn behind(&self) -> State {
         let live = matches!(self.state, State::Live);
-        if live && self.channel.broker.options.slow_client == SlowClient::Disconnect {
-            tracing::debug!(topic = &*self.channel.topic, "slow client disconnected");
+        if live && self.hub.channel().broker.options.slow_client == SlowClient::Disconnect {
+            tracing::debug!(
+                topic = &*self.hub.channel().topic,
+                "slow client disconnected"
+            );
             return State::Ended;
         }
         self.read()
     }
 
     fn read(&self) -> State {
-        let log = self.channel.broker.log.clone();
-        let stream = Arc::clone(&self.channel.stream);
+        let log = self.hub.channel().broker.log.clone();
+        let stream = Arc::clone(&self.hub.channel().stream);
         let position = self.position;
-        State::Reading(Box::pin(async move {
+        State::Reading(Box::new(Box::pin(async move {
             log.read_after(&stream, position, LOG_PAGE).await
-        }))
+        })))
     }
 
     fn after_read(&self, read: Result<LogRead, PortError>) -> State {
         match read {
             Ok(read) if read.gap => State::Resync,
-            Ok(read) if !read.entries.is_empty() => State::Replaying(read.entries.into()),
+            Ok(read) if !read.entries.is_empty() => State::Replaying(Box::new(Page {
+                entries: read.entries.into(),
+            })),
             // The log has nothing after the position; the hub must agree, or entries vanished without a word.
             Ok(_) if self.position < self.hub.ring().floor() => State::Resync,
             Ok(_) => State::CaughtUp,
             Err(error) => {
-                let topic = &*self.channel.topic;
+                let topic = &*self.hub.channel().topic;
                 tracing::warn!(topic, %error, "cannot replay events from the log");
                 State::Ended
             }
@@ -186,20 +223,22 @@ impl Events {
     }
 }
 
-fn replay(entries: &mut VecDeque<LogEntry>, max_bytes: usize) -> Option<(Bytes, EntryId)> {
-    let mut position = None;
-    let mut out = BytesMut::new();
-    while let Some(entry) = entries.front() {
-        let whole = out.len();
-        put_entry(&mut out, entry);
-        if position.is_some() && out.len() > max_bytes {
-            out.truncate(whole);
-            break;
+impl Page {
+    fn replay(&mut self, max_bytes: usize) -> Option<(Bytes, EntryId)> {
+        let mut position = None;
+        let mut out = BytesMut::new();
+        while let Some(entry) = self.entries.front() {
+            let whole = out.len();
+            put_entry(&mut out, entry);
+            if position.is_some() && out.len() > max_bytes {
+                out.truncate(whole);
+                break;
+            }
+            position = Some(entry.id);
+            self.entries.pop_front();
         }
-        position = Some(entry.id);
-        entries.pop_front();
+        Some((out.freeze(), position?))
     }
-    Some((out.freeze(), position?))
 }
 
 fn join(mut events: Vec<Bytes>) -> Bytes {
@@ -221,6 +260,9 @@ impl Stream for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
+        if let Some(alarm) = self.alarm {
+            self.hub.beats().clear(self.place, alarm);
+        }
         self.hub.ring().leave(self.place);
     }
 }
@@ -228,8 +270,31 @@ impl Drop for Events {
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")
-            .field("topic", &self.channel.topic)
+            .field("topic", &self.hub.channel().topic)
             .field("position", &self.position)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cyclone_core::{SharedBus, SharedLog};
+
+    use super::*;
+    use crate::SseChannel;
+
+    #[tokio::test]
+    async fn a_client_that_has_gone_is_not_woken() {
+        let channel = SseChannel::new(SharedBus::local(), SharedLog::memory(), "t");
+        let stays = channel.subscribe(None).await.unwrap();
+        let mut gone = channel.subscribe(None).await.unwrap();
+        let due = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(gone.poll_due(due), Poll::Pending);
+        assert_eq!(gone.poll_due(due), Poll::Pending);
+        assert_eq!(stays.hub.beats().len(), 1);
+        drop(gone);
+        assert_eq!(stays.hub.beats().len(), 0);
     }
 }

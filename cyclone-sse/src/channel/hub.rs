@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ChannelInner;
+use super::beats::Beats;
 use super::ring::Ring;
 
 /// How many entries are read from the log at once: 64.
@@ -23,14 +24,16 @@ const LAST_WAIT: Duration = Duration::from_secs(10);
 /// What all clients of a channel in this process share; the clients keep it alive.
 #[derive(Debug)]
 pub(super) struct Hub {
+    channel: Arc<ChannelInner>,
     ring: Arc<Ring>,
+    beats: Arc<Beats>,
     feeder: AbortHandle,
 }
 
 impl Hub {
     /// Starts to follow the log after `position`, and `subscription` for word of it.
     pub(super) fn start(
-        channel: &ChannelInner,
+        channel: &Arc<ChannelInner>,
         subscription: Subscription,
         position: EntryId,
     ) -> Arc<Self> {
@@ -44,8 +47,28 @@ impl Hub {
             ring: Arc::clone(&ring),
             position,
         };
-        let feeder = tokio::spawn(feeder.run(subscription)).abort_handle();
-        Arc::new(Self { ring, feeder })
+        let beats = Arc::new(Beats::new());
+        let pulse = pulse(Arc::clone(&beats), Arc::clone(&ring));
+        let feeder = tokio::spawn(async move {
+            // Side by side: a log that hangs does not stop the heartbeats.
+            tokio::join!(feeder.run(subscription), pulse)
+        });
+        Arc::new(Self {
+            channel: Arc::clone(channel),
+            ring,
+            beats,
+            feeder: feeder.abort_handle(),
+        })
+    }
+
+    /// The channel, which stays while it has clients.
+    pub(super) fn channel(&self) -> &ChannelInner {
+        &self.channel
+    }
+
+    /// When its clients want to be woken.
+    pub(super) fn beats(&self) -> &Beats {
+        &self.beats
     }
 
     pub(super) fn ring(&self) -> &Ring {
@@ -56,6 +79,14 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.feeder.abort();
+    }
+}
+
+/// Wakes clients at the times that they have set.
+async fn pulse(beats: Arc<Beats>, ring: Arc<Ring>) {
+    loop {
+        let places = beats.next().await;
+        ring.wake(&places);
     }
 }
 

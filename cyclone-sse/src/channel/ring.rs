@@ -15,6 +15,20 @@ pub(super) fn put_entry(out: &mut BytesMut, entry: &LogEntry) {
     out.extend_from_slice(&entry.payload);
 }
 
+/// How many clients are woken at a time: 64. Between them the lock is free, and there is no list of all of them.
+pub(super) const WAKE_BATCH: usize = 64;
+
+/// Where a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(u32);
+
+impl Place {
+    #[cfg(test)]
+    pub(super) fn numbered(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// The last events of a channel: one queue that each client reads at its own position.
 ///
 /// A position is the id of the last event that a client has. The ring serves positions from `floor` on.
@@ -34,11 +48,11 @@ struct State {
     /// The position of the newest event.
     head: EntryId,
     /// Counts how often the log turned out not to go on from `head`: clients ask the log for their position then.
-    restarts: u64,
+    restarts: u32,
     closed: bool,
     /// Where each client waits; a client has a place for as long as it lives.
     readers: Vec<Option<Waker>>,
-    free: Vec<usize>,
+    free: Vec<Place>,
 }
 
 /// What a client finds at its position.
@@ -51,7 +65,7 @@ pub(super) enum Found {
     /// The events after the position are no longer in memory.
     Behind,
     /// The log did not go on from where it was.
-    Restarted(u64),
+    Restarted(u32),
     /// There will be none.
     Closed,
 }
@@ -97,7 +111,8 @@ impl Ring {
             state.bytes -= event.len();
             state.floor = id;
         }
-        wake_all(state);
+        drop(state);
+        self.wake_all();
     }
 
     /// Starts anew at `position`, because the log does not go on from `head`.
@@ -107,14 +122,14 @@ impl Ring {
         state.bytes = 0;
         state.floor = position;
         state.head = position;
-        state.restarts += 1;
-        wake_all(state);
+        state.restarts = state.restarts.wrapping_add(1);
+        drop(state);
+        self.wake_all();
     }
 
     pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        wake_all(state);
+        self.lock().closed = true;
+        self.wake_all();
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -122,7 +137,7 @@ impl Ring {
     }
 
     /// The position of the newest event, and the number of restarts until now.
-    pub(super) fn head(&self) -> (EntryId, u64) {
+    pub(super) fn head(&self) -> (EntryId, u32) {
         let state = self.lock();
         (state.head, state.restarts)
     }
@@ -148,18 +163,20 @@ impl Ring {
     }
 
     /// Gives a new client its place.
-    pub(super) fn join(&self) -> usize {
+    pub(super) fn join(&self) -> Place {
         let mut state = self.lock();
         if let Some(place) = state.free.pop() {
             return place;
         }
+        // Every client has a socket, of which there are fewer than that.
+        let place = Place(u32::try_from(state.readers.len()).unwrap_or(u32::MAX));
         state.readers.push(None);
-        state.readers.len() - 1
+        place
     }
 
-    pub(super) fn leave(&self, place: usize) {
+    pub(super) fn leave(&self, place: Place) {
         let mut state = self.lock();
-        let waker = state.readers.get_mut(place).and_then(Option::take);
+        let waker = state.reader(place).and_then(Option::take);
         state.free.push(place);
         drop(state);
         drop(waker);
@@ -169,9 +186,9 @@ impl Ring {
     pub(super) fn take(
         &self,
         cx: &Context<'_>,
-        place: usize,
+        place: Place,
         position: EntryId,
-        restarts: u64,
+        restarts: u32,
         max_bytes: usize,
     ) -> Found {
         let mut state = self.lock();
@@ -199,29 +216,107 @@ impl Ring {
         if !events.is_empty() {
             return Found::Events(events, end);
         }
-        let mut replaced = None;
-        if let Some(reader) = state.readers.get_mut(place)
-            && !reader
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            replaced = reader.replace(cx.waker().clone());
-        }
+        let replaced = state.listen(cx, place);
         drop(state);
         drop(replaced);
         Found::Nothing
     }
 
+    /// Has a client that waits for something else woken, too.
+    pub(super) fn listen(&self, cx: &Context<'_>, place: Place) {
+        let replaced = self.lock().listen(cx, place);
+        drop(replaced);
+    }
+
+    /// Wakes the clients at `places`.
+    pub(super) fn wake(&self, places: &[Place]) {
+        let mut state = self.lock();
+        let wakers = places
+            .iter()
+            .filter_map(|place| state.reader(*place).and_then(Option::take));
+        let wakers: Vec<Waker> = wakers.collect();
+        drop(state);
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Wakes the waiting clients, without the lock.
+    fn wake_all(&self) {
+        let mut wakers: Vec<Waker> = Vec::new();
+        let mut next = 0;
+        loop {
+            let mut state = self.lock();
+            let waiting = state.readers.get_mut(next..).unwrap_or_default();
+            for reader in waiting {
+                next += 1;
+                wakers.extend(reader.take());
+                if wakers.len() == WAKE_BATCH {
+                    break;
+                }
+            }
+            let is_last = next >= state.readers.len();
+            drop(state);
+            for waker in wakers.drain(..) {
+                waker.wake();
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
 }
 
-/// Wakes the waiting clients after the lock is gone.
-fn wake_all(mut state: MutexGuard<'_, State>) {
-    let wakers: Vec<Waker> = state.readers.iter_mut().filter_map(Option::take).collect();
-    drop(state);
-    for waker in wakers {
-        waker.wake();
+impl State {
+    /// Keeps the waker of a client, and returns the one that it replaces.
+    fn listen(&mut self, cx: &Context<'_>, place: Place) -> Option<Waker> {
+        let reader = self.reader(place)?;
+        match reader {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            _ => reader.replace(cx.waker().clone()),
+        }
+    }
+
+    fn reader(&mut self, place: Place) -> Option<&mut Option<Waker>> {
+        self.readers.get_mut(usize::try_from(place.0).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn all_are_woken_once_with_batches_just_under_at_and_over() {
+        for count in [0, 1, 63, 64, 65, 127, 128, 129, 1000] {
+            let ring = Ring::new(&ChannelOptions::new(), EntryId::ZERO);
+            let tasks: Vec<Arc<Task>> = (0..count).map(|_| Arc::default()).collect();
+            for task in &tasks {
+                let waker = Waker::from(Arc::clone(task));
+                ring.listen(&Context::from_waker(&waker), ring.join());
+            }
+            for _ in 0..2 {
+                ring.wake_all();
+                let woken = tasks.iter().map(|task| task.0.load(Ordering::Relaxed));
+                assert!(woken.into_iter().all(|times| times == 1), "{count}");
+            }
+        }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cyclone_core::{
     Bus, EntryId, LocalBus, Log, LogRead, MemoryLog, PortError, PortErrorKind, SharedBus,
     SharedLog, Subscription,
 };
-use cyclone_sse::{Event, PublishError, SseChannel};
+use cyclone_sse::{DEFAULT_HEARTBEAT, Event, EventStream, PublishError, SseChannel};
 
-use crate::client::{follow, publish_numbers};
+use crate::client::{Client, follow, publish_numbers};
 
 /// A bus and a log of which each part can be broken.
 #[derive(Clone, Default)]
@@ -146,7 +147,7 @@ async fn clients_outlive_a_log_that_cannot_be_read_for_a_while() {
     let mut client = follow(&channel, None).await;
     flaky.inner.no_read.store(true, Ordering::SeqCst);
     publish_numbers(&channel, 0, 5).await;
-    let minute = std::time::Duration::from_secs(60);
+    let minute = Duration::from_secs(60);
     assert!(tokio::time::timeout(minute, client.data()).await.is_err());
     let reads = flaky.inner.reads.load(Ordering::SeqCst);
     assert!(
@@ -208,7 +209,7 @@ async fn a_bus_that_ends_its_subscriptions_is_subscribed_to_again() {
     flaky.inner.no_subscribe.store(true, Ordering::SeqCst);
     *flaky.inner.bus.lock().unwrap() = LocalBus::new();
     publish_numbers(&channel, 1, 2).await;
-    let pending = tokio::time::timeout(std::time::Duration::from_secs(1), client.data()).await;
+    let pending = tokio::time::timeout(Duration::from_secs(1), client.data()).await;
     assert!(pending.is_err(), "it waits for the bus");
     flaky.inner.no_subscribe.store(false, Ordering::SeqCst);
     client.expect_numbers(1, 2).await;
@@ -294,4 +295,50 @@ async fn clients_that_come_back_together_do_not_read_the_log() {
             .await;
     }
     assert_eq!(flaky.inner.reads.load(Ordering::SeqCst), reads);
+}
+
+/// A log that stores, and never answers who reads.
+struct Silent(MemoryLog);
+
+impl Log for Silent {
+    async fn append(&self, stream: &str, payload: Bytes) -> Result<EntryId, PortError> {
+        self.0.append(stream, payload).await
+    }
+
+    async fn read_after(&self, _: &str, _: EntryId, _: usize) -> Result<LogRead, PortError> {
+        std::future::pending().await
+    }
+
+    async fn last_id(&self, stream: &str) -> Result<EntryId, PortError> {
+        self.0.last_id(stream).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_hangs_does_not_stop_the_heartbeats() {
+    let log = SharedLog::new(Silent(MemoryLog::new()));
+    let channel = SseChannel::new(SharedBus::local(), log, "t");
+    publish_numbers(&channel, 0, 1).await;
+    let mut waiting = Vec::new();
+    // One waits for the log, one for the process, which waits for the log.
+    for from in [Some("0-0"), None] {
+        let events = channel.subscribe(from).await.unwrap();
+        let events = EventStream::follow(events).retry(None);
+        let events = events.announce_position(false).into_response();
+        let mut client = Client::of_body(events.into_body());
+        // In a task of its own, which nothing else wakes.
+        waiting.push(tokio::spawn(async move {
+            let start = tokio::time::Instant::now();
+            for beat in 1..4 {
+                assert_eq!(client.chunk().await.unwrap(), ":\n");
+                let expected = DEFAULT_HEARTBEAT * beat;
+                assert_eq!(start.elapsed().as_secs(), expected.as_secs());
+            }
+        }));
+    }
+    publish_numbers(&channel, 1, 2).await;
+    for client in waiting {
+        let hour = Duration::from_secs(3600);
+        tokio::time::timeout(hour, client).await.unwrap().unwrap();
+    }
 }

@@ -85,6 +85,41 @@ async fn heartbeats_may_be_set_and_left_out() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn heartbeats_of_a_channel_come_only_in_silence() {
+    let channel = channel();
+    let mut clients = Vec::new();
+    let start = Instant::now();
+    // They have other times, and one timer.
+    for seconds in [3, 15, 4] {
+        let events = EventStream::follow(channel.subscribe(None).await.unwrap());
+        let events = events.heartbeat(Some(Duration::from_secs(seconds)));
+        let mut client = client(events.into_response());
+        client.chunk().await.unwrap();
+        clients.push((seconds, client, Vec::new()));
+    }
+    advance(Duration::from_secs(2)).await;
+    publish_numbers(&channel, 0, 1).await;
+    for (_, client, _) in &mut clients {
+        client.expect_numbers(0, 1).await;
+    }
+    let beats = clients
+        .into_iter()
+        .map(async |(seconds, mut client, mut beats)| {
+            while start.elapsed() < Duration::from_secs(30) {
+                assert_eq!(client.chunk().await.unwrap(), ":\n");
+                beats.push((start.elapsed().as_millis() + 5) / 1000);
+            }
+            (seconds, beats)
+        });
+    for (seconds, beats) in futures_util::future::join_all(beats).await {
+        let expected: Vec<_> = (1..20).map(|beat| u128::from(2 + beat * seconds)).collect();
+        let last = beats.len() - 1;
+        assert_eq!(beats, expected[..=last]);
+        assert!(last > 0 && expected[last] >= 30 && expected[last - 1] < 30);
+    }
+}
+
 #[tokio::test]
 async fn the_reconnection_time_and_the_position_come_first() {
     let mut plain = client(EventStream::new(numbers(0..1)).into_response());
