@@ -67,8 +67,21 @@ pub(super) fn slow_pace(rng: &mut Rng) -> Pace {
     }
 }
 
+/// What a client does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Everything there is once, each client beginning with something else, and then at random.
+    EverythingFirst,
+    Random,
+}
+
 /// Loads the server until the end of the world; `watch` is called now and then.
-pub(super) fn run(world: &World, seed: u64, mut watch: impl FnMut() -> Result<()>) -> Result<()> {
+pub(super) fn run(
+    world: &World,
+    seed: u64,
+    choice: Choice,
+    mut watch: impl FnMut() -> Result<()>,
+) -> Result<()> {
     thread::scope(|scope| {
         let crowd: Vec<_> = (0..QUICK + LASTING)
             .map(|number| {
@@ -78,7 +91,11 @@ pub(super) fn run(world: &World, seed: u64, mut watch: impl FnMut() -> Result<()
                 } else {
                     LASTING_ONES
                 };
-                scope.spawn(move || client(world, operations, &mut rng))
+                let mut first = match choice {
+                    Choice::EverythingFirst => round(operations, number),
+                    Choice::Random => Vec::new(),
+                };
+                scope.spawn(move || client(world, operations, &mut first, &mut rng))
             })
             .collect();
         let mut outcome = Ok(());
@@ -96,9 +113,22 @@ pub(super) fn run(world: &World, seed: u64, mut watch: impl FnMut() -> Result<()
     })
 }
 
-fn client(world: &World, operations: &[Operation], rng: &mut Rng) {
+/// All operations once, the last one first; each client begins with another one.
+fn round(operations: &[Operation], number: u64) -> Vec<&Operation> {
+    let mut round: Vec<&Operation> = operations.iter().collect();
+    let length = round.len();
+    round.rotate_left(usize::try_from(number).unwrap_or_default() % length);
+    round
+}
+
+fn client<'a>(
+    world: &World,
+    operations: &'a [Operation],
+    first: &mut Vec<&'a Operation>,
+    rng: &mut Rng,
+) {
     while !world.is_over() {
-        let operation = choose(operations, rng);
+        let operation = first.pop().unwrap_or_else(|| choose(operations, rng));
         let result = (operation.run)(world, rng);
         let mut books = world.books();
         match result {
@@ -128,6 +158,27 @@ fn choose<'a>(operations: &'a [Operation], rng: &mut Rng) -> &'a Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_round_has_everything_and_begins_anywhere() {
+        for operations in [QUICK_ONES, LASTING_ONES] {
+            let mut firsts = Vec::new();
+            for number in 0..operations.len() as u64 {
+                let round = round(operations, number);
+                assert_eq!(round.len(), operations.len());
+                for one in operations {
+                    assert_eq!(
+                        round.iter().filter(|other| other.name == one.name).count(),
+                        1
+                    );
+                }
+                firsts.extend(round.last().map(|operation| operation.name));
+            }
+            firsts.sort_unstable();
+            firsts.dedup();
+            assert_eq!(firsts.len(), operations.len());
+        }
+    }
 
     #[test]
     fn a_seed_gives_the_same_choices_and_all_are_made() {

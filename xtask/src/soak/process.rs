@@ -13,6 +13,8 @@ pub(super) struct Usage {
     pub(super) files: BTreeMap<String, usize>,
     /// Resident memory in KiB.
     pub(super) resident_kib: u64,
+    /// How much of it is no file: the rest is the program itself, as far as it was read from disk.
+    pub(super) anonymous_kib: u64,
 }
 
 impl Usage {
@@ -30,7 +32,8 @@ impl Usage {
         let status = std::fs::read_to_string(folder.join("status"))?;
         Ok(Self {
             files,
-            resident_kib: resident(&status).context("no VmRSS in /proc/PID/status")?,
+            resident_kib: memory(&status, "VmRSS:")?,
+            anonymous_kib: memory(&status, "RssAnon:")?,
         })
     }
 
@@ -57,13 +60,18 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mebibytes = tenths(self.resident_kib);
-        write!(f, "{:>4} descriptors, {mebibytes} MiB", self.count())
+        let memory = mebibytes(self.resident_kib);
+        let anonymous = mebibytes(self.anonymous_kib);
+        let count = self.count();
+        write!(
+            f,
+            "{count:>4} descriptors, {memory} MiB, {anonymous} of it no file"
+        )
     }
 }
 
 /// KiB as MiB with one digit behind the point.
-fn tenths(kib: u64) -> String {
+pub(super) fn mebibytes(kib: u64) -> String {
     let tenths = (kib * 10 + 512) / 1024;
     format!("{}.{}", tenths / 10, tenths % 10)
 }
@@ -76,11 +84,11 @@ fn kind(target: &str) -> String {
     }
 }
 
-fn resident(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
+/// A line of `/proc/PID/status` in KiB.
+fn memory(status: &str, name: &str) -> Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    kib.with_context(|| format!("no {name} in /proc/PID/status"))
 }
 
 #[cfg(test)]
@@ -97,9 +105,11 @@ mod tests {
 
     #[test]
     fn status_is_read() {
-        assert_eq!(resident("Name:\tx\nVmRSS:\t   12345 kB\n"), Some(12_345));
-        assert_eq!(resident("Name:\tx\n"), None);
-        assert_eq!(tenths(2560), "2.5");
+        let status = "Name:\tx\nVmRSS:\t   12345 kB\nRssAnon:\t 7 kB\n";
+        assert_eq!(memory(status, "VmRSS:").unwrap(), 12_345);
+        assert_eq!(memory(status, "RssAnon:").unwrap(), 7);
+        assert!(memory(status, "RssFile:").is_err());
+        assert_eq!(mebibytes(2560), "2.5");
     }
 
     #[test]
