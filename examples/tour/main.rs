@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use cyclone_core::{EventLoopDelay, RunningServer, Server, SharedBus, SharedLog};
-use cyclone_web::sqlite::Sqlite;
+use cyclone_web::sqlite::SqliteBuilder;
 use cyclone_web::sse::SseChannel;
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +27,10 @@ mod storage;
 /// Where templates and static files are, beside this source.
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tour");
 
+/// What each connection to the database keeps of it in memory: 256 KiB, because the tour reads the ends of a few
+/// short histories. The default would let it grow with the database, up to 8 MiB for each connection.
+const PAGE_CACHE_BYTES: usize = 256 * 1024;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::from_command_line()?;
@@ -37,7 +41,10 @@ async fn main() -> Result<()> {
         .init();
 
     std::fs::create_dir_all(&options.data).context("cannot make the data folder")?;
-    let sqlite = Sqlite::open(options.data.join("tour.sqlite3")).await?;
+    let sqlite = SqliteBuilder::file(options.data.join("tour.sqlite3"))
+        .page_cache_bytes(PAGE_CACHE_BYTES)
+        .open()
+        .await?;
     let storage = Storage::open(sqlite.clone()).await?;
     let bus = SharedBus::local();
     let counters = SseChannel::new(bus.clone(), SharedLog::memory(), "counters");
