@@ -95,11 +95,11 @@ pub(crate) const RULES: &[Rule] = &[
         name: "a wrong `content-length` beside `transfer-encoding`",
         stricter: Side::Ours,
         section: "RFC 9112 6.3",
-        why: "hyper does not look at a length that stands behind the coding. A length that is no number is a fault either way. 400.",
+        why: "hyper does not look at a length that stands behind the coding. One that is no number, or longer than a field may be, is a fault either way. 400, 431.",
         explains: |found| {
-            let about = found
-                .ours_reason()
-                .is_some_and(|reason| reason.contains("content-length"));
+            let about = found.ours_reason().is_some_and(|reason| {
+                reason.contains("content-length") || reason.contains("too long")
+            });
             about && found.theirs_seen_has("transfer-encoding")
         },
     },
