@@ -68,7 +68,11 @@ async fn echo(on_upgrade: OnUpgrade) {
 /// Names and values, sorted by the names.
 fn fields(headers: &HeaderMap) -> Vec<reference::Field> {
     let fields = headers.iter();
-    sorted(fields.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect())
+    sorted(
+        fields
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
+    )
 }
 
 fn sorted(mut fields: Vec<reference::Field>) -> Vec<reference::Field> {
@@ -128,7 +132,8 @@ pub(crate) fn chunks(data: &[u8]) {
     let Some((size, body)) = data.split_first() else {
         return;
     };
-    let head = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let seen = serve(&[head, body].concat(), *size);
     let [seen] = &seen[..] else {
         panic!("{seen:?}");
@@ -152,9 +157,16 @@ pub(crate) fn head(data: &[u8]) {
     let mut parsed = [httparse::EMPTY_HEADER; MANY_FIELDS];
     let mut request = httparse::Request::new(&mut parsed);
     let status = request.parse(&head);
-    assert!(matches!(status, Ok(httparse::Status::Complete(_))), "{status:?} for {seen:?}");
+    assert!(
+        matches!(status, Ok(httparse::Status::Complete(_))),
+        "{status:?} for {seen:?}"
+    );
     assert_eq!(request.method, Some(seen.head.method.as_str()));
-    let uri: http::Uri = request.path.unwrap_or_default().parse().expect("a target is one");
+    let uri: http::Uri = request
+        .path
+        .unwrap_or_default()
+        .parse()
+        .expect("a target is one");
     assert_eq!(seen.head.uri, uri);
     let found = request.headers.iter();
     let found = found.map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec()));
@@ -174,14 +186,20 @@ pub(crate) fn upgrade(data: &[u8]) {
         stream.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
         stream.extend_from_slice(body);
     }
-    stream.extend_from_slice(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    stream.extend_from_slice(
+        b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n",
+    );
     stream.extend_from_slice(behind);
     let witness = Witness(Arc::default());
     let seen = Arc::clone(&witness.0);
     let app = Application::new()
         .default_handler(witness)
         .log_request(|_, _| {});
-    let size = if *size == 0 { stream.len() } else { (*size).into() };
+    let size = if *size == 0 {
+        stream.len()
+    } else {
+        (*size).into()
+    };
     let answer = block_on(converse(&app, stream.chunks(size)));
     let seen = std::mem::take(&mut *seen.lock().expect("no panic"));
     assert_eq!(seen.len(), usize::from(before));
@@ -190,7 +208,9 @@ pub(crate) fn upgrade(data: &[u8]) {
         assert_eq!(data, body);
     }
     let switch = b"HTTP/1.1 101 ";
-    let place = answer.windows(switch.len()).position(|window| window == switch);
+    let place = answer
+        .windows(switch.len())
+        .position(|window| window == switch);
     let switched = &answer[place.expect("the protocol is switched")..];
     let end = switched.windows(4).position(|window| window == b"\r\n\r\n");
     assert_eq!(&switched[end.expect("a head ends") + 4..], behind);

@@ -39,7 +39,9 @@ pub(crate) fn requests(mut stream: &[u8]) -> Vec<Request> {
 
 /// Cuts at the first `mark`.
 fn cut<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = bytes.windows(mark.len()).position(|window| window == mark)?;
+    let at = bytes
+        .windows(mark.len())
+        .position(|window| window == mark)?;
     Some((&bytes[..at], &bytes[at + mark.len()..]))
 }
 
