@@ -17,6 +17,7 @@ mod buffered;
 mod detour;
 mod framing;
 mod head;
+mod held;
 mod http2;
 mod keep_alive;
 mod memory;

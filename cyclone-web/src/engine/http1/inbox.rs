@@ -112,3 +112,48 @@ impl Drop for Inbox {
         self.put_back();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Inbox;
+    use crate::engine::http1::pool::INPUT_BYTES;
+
+    /// Bytes leave in the order in which they came, wherever they have to be moved in between.
+    #[test]
+    fn bytes_leave_as_they_came() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let (mut inbox, mut model) = (Inbox::default(), Vec::new());
+        let mut next = 0_u8;
+        for _ in 0..20_000 {
+            match rng.u8(..8) {
+                0..4 => {
+                    let most = [0, 0, 1, model.len() + 1, 2 * INPUT_BYTES][rng.usize(..5)];
+                    let room = inbox.room(most);
+                    assert!(!room.is_empty());
+                    let count = rng
+                        .usize(1..=room.len())
+                        .min([1, 100, 50_000][rng.usize(..3)]);
+                    for byte in &mut room[..count] {
+                        next = next.wrapping_mul(5).wrapping_add(7);
+                        *byte = next;
+                        model.push(next);
+                    }
+                    inbox.came(count);
+                }
+                4..7 => {
+                    let most = [1, 100, model.len()][rng.usize(..3)];
+                    let count = rng.usize(..=most.min(model.len()));
+                    inbox.consume(count);
+                    model.drain(..count);
+                }
+                _ => inbox.rest(),
+            }
+            assert!(inbox.bytes() == model, "after {next}");
+            assert!(!inbox.is_empty() || inbox.len() == 0);
+            if model.len() > 4 * INPUT_BYTES {
+                assert!(inbox.take() == model);
+                model.clear();
+            }
+        }
+    }
+}
