@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cyclone_web::{Body, Limits};
+use futures_util::StreamExt as _;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::{mirror, serve};
@@ -65,4 +67,28 @@ async fn a_late_body_may_be_answered_slowly() {
     let mut client = serve(Limits::default(), slow);
     client.send(CHUNKED_HEAD).await;
     assert_eq!(client.answer().await.status, 408);
+}
+
+/// Once the answer has begun, a client that waits to be told to go on is told nothing: it would read it as a part of
+/// the answer.
+#[tokio::test(start_paused = true)]
+async fn nothing_comes_between_the_pieces_of_an_answer() {
+    async fn stream(request: Request<Body>) -> Response<Body> {
+        let first = futures_util::stream::iter(["a".to_owned()]);
+        let second = futures_util::stream::once(async move {
+            sleep(Duration::from_secs(1)).await;
+            let body = request.into_body().collect().await.unwrap();
+            body.to_bytes().len().to_string()
+        });
+        let items = first.chain(second).map(Ok::<_, std::io::Error>);
+        Response::new(Body::from_stream(items))
+    }
+    let mut client = serve(Limits::default(), stream);
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
+        .await;
+    sleep(Duration::from_secs(2)).await;
+    client.send("abc").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, &*answer.body), (200, "a3"));
 }

@@ -116,6 +116,19 @@ async fn bodies_of_every_size_arrive_whole() {
     }
 }
 
+/// A chunk without data would be the last one.
+#[tokio::test]
+async fn an_empty_item_does_not_end_a_stream() {
+    async fn stream(_request: Request<Body>) -> Response<Body> {
+        let items = ["", "a", "", "", "b", ""].map(Ok::<_, std::io::Error>);
+        Response::new(Body::from_stream(futures_util::stream::iter(items)))
+    }
+    let mut client = serve(Limits::default(), stream);
+    for _ in 0..2 {
+        assert_eq!(client.exchange(GET).await.body, "ab");
+    }
+}
+
 /// A response that breaks off has no last chunk.
 #[tokio::test]
 async fn a_failed_stream_is_not_ended_properly() {
