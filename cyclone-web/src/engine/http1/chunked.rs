@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::parse::MOST_FIELDS;
 use crate::limits::Limits;
 
 /// The most bytes of chunk extensions in one body. Nobody uses them but to make a server work (CVE-2023-39326).
