@@ -9,7 +9,7 @@ use crate::context::RequestContext;
 use crate::error::Result;
 use crate::handler::{DynHandler, conclude_plain};
 use crate::response::Response;
-use crate::stream::Running;
+use crate::running::Running;
 
 /// An async function that answers requests: `async fn hello(cx: &mut RequestContext) -> Result`.
 ///
@@ -50,7 +50,7 @@ where
     F: for<'a> HandlerFunction<'a>,
 {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
-        Box::pin(async move {
+        Running::new(async move {
             let answering = AssertUnwindSafe(async {
                 if cx.has_body() {
                     cx.check_declared_body()?;

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::error_page;
 use crate::finish::{Ending, Finish};
 use crate::response::Response;
-use crate::stream::{Outcome, Running};
+use crate::running::Running;
+use crate::stream::Outcome;
 
 /// Serves the requests of a route, as Tornado's class of the same name: a method for each verb and hooks
 /// around them. One value serves all requests of its route at once; what belongs to a request lives in its
@@ -212,7 +213,7 @@ pub(crate) trait DynHandler: Send + Sync + 'static {
 
 impl<H: RequestHandler> DynHandler for H {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
-        Box::pin(async move {
+        Running::new(async move {
             let answering = AssertUnwindSafe(answer(&*self, &mut cx)).catch_unwind();
             match answering.await {
                 Ok(Ok(response)) => cx.respond(response),

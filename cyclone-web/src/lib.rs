@@ -139,6 +139,7 @@ mod reply;
 mod request_log;
 mod response;
 mod router;
+mod running;
 mod static_files;
 mod static_route;
 mod stream;

@@ -14,7 +14,7 @@ use crate::body::{Body, BoxError};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::handler::{DynHandler, conclude_plain};
-use crate::stream::Running;
+use crate::running::Running;
 
 /// The request target before a mount took its prefix off, in the extensions of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Mount {
 
 impl DynHandler for Mount {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
-        Box::pin(async move {
+        Running::new(async move {
             let answering = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind();
             let answered = answering.await.ok();
             conclude_plain(cx, answered).await

@@ -15,9 +15,7 @@ use crate::context::RequestContext;
 use crate::error::Error;
 use crate::finish::Ending;
 use crate::reply::Reply;
-
-/// The running handler of one request, boxed where the route is registered.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+use crate::running::Running;
 
 /// How a handler ended. It is small, because it is passed on several times.
 pub(crate) enum Outcome {
@@ -166,7 +164,7 @@ impl Future for Exchange {
         };
         // Not empty when the handler of another request, which has flushed, polls this one.
         let outer = FLUSHED.take();
-        let polled = running.as_mut().poll(cx);
+        let polled = running.poll(cx);
         let flushed = FLUSHED.replace(outer);
         if let Poll::Ready(Outcome::Written(context)) = polled {
             self.running = None;
@@ -288,7 +286,7 @@ impl http_body::Body for StreamBody {
                 return Poll::Pending;
             }
             match &mut self.source {
-                Source::Running(running) => match running.as_mut().poll(cx) {
+                Source::Running(running) => match running.poll(cx) {
                     Poll::Ready(outcome) => self.source = Source::ended(outcome),
                     Poll::Pending if self.pipe.has_chunk() => {}
                     Poll::Pending => return Poll::Pending,
