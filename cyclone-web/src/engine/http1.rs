@@ -182,7 +182,7 @@ impl<S: HttpService> Driver<S> {
             };
             let was_full = self.machine.outbox.is_full();
             match self.write(cx) {
-                Poll::Ready(Ok(Moved::Some)) if was_full => continue,
+                Poll::Ready(Ok(Moved::Some)) if was_full && !has_more => continue,
                 Poll::Ready(Ok(_)) | Poll::Pending => {}
                 Poll::Ready(Err(error)) => return Some(Stop::Dead(error)),
             }
