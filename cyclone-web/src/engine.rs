@@ -1,13 +1,18 @@
-//! HTTP on one connection, inside our framing rules, limits and time limits.
+//! HTTP on one connection: our HTTP/1 and hyper's HTTP/2, inside the same framing rules, limits and time limits.
 //!
 //! One future per connection drives everything. The parts:
-//! - `http1`: HTTP/1.1 and HTTP/1.0.
-//! - `http2`: HTTP/2 by hyper, with `call`, the service above it, `stream`, the byte stream below, and [`wire`], what
-//!   these know of each other.
-//! - `hyper1`: HTTP/1 by hyper, for services that know no other way to switch protocols.
-//! - `watch`: the server's signals and the timer of the connection.
+//! - `http1`: HTTP/1, where every connection begins; tells HTTP/2 by its first bytes.
+//! - `http2`: HTTP/2, with hyper's codec.
+//! - `hyper1`: HTTP/1 with hyper's codec, for a request whose service can take over a connection from hyper only.
+//! - `watch`: the one timer of a connection, and the signals of the server.
 //! - `close`: ends a connection so that the client can read the last answer.
+//! - `host`, `refusal`: what is refused, and how.
 //! - `factory`: the public way in for any `tower::Service`.
+//!
+//! For hyper's connections:
+//! - [`wire`]: what is happening on the connection, shared by the parts below.
+//! - `stream`: the byte stream under hyper; looks for targets with a `fragment`.
+//! - `call`: the service above hyper, which checks the framing of each request (`framing`) first.
 
 use std::io;
 use std::ops::ControlFlow;

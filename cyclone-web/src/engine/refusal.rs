@@ -11,7 +11,7 @@ use crate::http_date;
 pub(crate) const LATE_HEAD: Refusal =
     Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request took too long\n");
 
-/// The answer to a head that hyper refuses with `status`, of which `head` has been read.
+/// The answer to a head that the parser refuses with `status`, of which `head` has been read.
 pub(crate) fn of_head(status: StatusCode, head: &[u8]) -> Refusal {
     match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {

@@ -63,3 +63,44 @@ fn limits_end_where_those_of_the_http_crate_do() {
         assert_eq!(seen, fine.then_some(count), "{count}");
     }
 }
+
+/// Routes are found by the path as it came, and handlers see it as a URI.
+#[test]
+fn the_uri_of_an_accepted_request_has_its_path() {
+    let characters = ['\u{7ff}', '\u{800}', '\u{ffff}', '\u{10ffff}'];
+    let characters = characters.map(|character| character.to_string().into_bytes());
+    let bytes = (0..=255_u8).map(|byte| vec![byte]);
+    let pairs = [
+        "//",
+        "/.",
+        "??",
+        "/?",
+        "://",
+        "[]",
+        "%",
+        "%0",
+        "\u{e4}\u{f6}",
+    ];
+    let pairs = pairs.map(|pair| pair.as_bytes().to_vec());
+    let mut accepted = 0;
+    for piece in characters.into_iter().chain(bytes).chain(pairs) {
+        for target in [
+            [b"/", &piece[..]].concat(),
+            [b"/a", &piece[..], b"b"].concat(),
+            [b"/a?", &piece[..], b"b"].concat(),
+        ] {
+            let input = [b"GET ", &target[..], b" HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
+            let Parsed::Request(request, _) =
+                parse_anew(&input, &Limits::default(), Instant::now())
+            else {
+                continue;
+            };
+            accepted += 1;
+            let (head, uri) = (&request.head, request.head.uri());
+            assert_eq!(head.path(), uri.path(), "{:?}", target.escape_ascii());
+            assert_eq!(head.query(), uri.query(), "{:?}", target.escape_ascii());
+            assert_eq!(uri.to_string().as_bytes(), target);
+        }
+    }
+    assert!(accepted > 250, "{accepted}");
+}
