@@ -23,6 +23,7 @@ mod keep_alive;
 mod memory;
 #[cfg(feature = "hyper-http1")]
 mod oracle;
+mod orphans;
 mod panics;
 mod socket;
 mod splits;

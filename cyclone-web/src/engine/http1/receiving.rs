@@ -295,3 +295,10 @@ impl Receiving {
         }
     }
 }
+
+impl Drop for Receiving {
+    /// Whoever reads the body may outlive the connection, and must not wait for ever.
+    fn drop(&mut self) {
+        self.upload.cut_short();
+    }
+}

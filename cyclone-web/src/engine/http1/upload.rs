@@ -88,6 +88,15 @@ impl Upload {
         self.change(cx, |state| state.end = End::Failed(kind));
     }
 
+    /// Says that the connection is gone, unless the body had an end before. The reader may be in any task.
+    pub(crate) fn cut_short(&self) {
+        self.change(&Context::from_waker(Waker::noop()), |state| {
+            if state.end == End::Open {
+                state.end = End::Failed(BodyErrorKind::Disconnected);
+            }
+        });
+    }
+
     /// Changes the state and wakes the reader, unless it is polled by the task that is running: that one looks
     /// again by itself.
     fn change(&self, cx: &Context<'_>, change: impl FnOnce(&mut State)) {
