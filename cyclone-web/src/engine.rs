@@ -146,7 +146,8 @@ pub(crate) fn serve<S: HttpService>(
     async move {
         let draining = pin!(info.session.draining());
         let cut = pin!(info.session.cut());
-        let sleep = pin!(sleep_until(after(accepted, info.limits.header_timeout)));
+        let first = after(accepted, info.limits.header_timeout).min(old_at);
+        let sleep = pin!(sleep_until(first));
         let mut watch = Watch::new(Arc::clone(&info), draining, cut, sleep);
         let stop = std::future::poll_fn(|cx| driver.poll(&mut watch, cx)).await;
         Box::pin(go_on(stop, driver, &info, &mut watch, old_at)).await

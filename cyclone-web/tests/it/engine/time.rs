@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use cyclone_web::{Body, Limits};
+use cyclone_core::{Connection, Protocol as _, ProtocolFactory as _};
+use cyclone_web::{Application, Body, Limits};
 use http::{Request, Response};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep};
@@ -422,6 +423,18 @@ async fn an_old_idle_connection_is_closed() {
 }
 
 /// Limits that nobody means to reach do not overflow.
+/// Also when it is old before it would have to send its first request.
+#[tokio::test(start_paused = true)]
+async fn an_old_silent_connection_is_closed() {
+    let start = Instant::now();
+    let app = Application::new().limits(Limits::new().connection_age(seconds(5)));
+    let (connection, mut io) = Connection::in_memory();
+    let protocol = app.build(connection.peer()).unwrap();
+    tokio::spawn(protocol.run(connection));
+    assert_eq!(io.read(&mut [0]).await.unwrap(), 0);
+    assert_elapsed(start, seconds(5));
+}
+
 #[tokio::test(start_paused = true)]
 async fn endless_limits_are_allowed() {
     let limits = Limits::new()
