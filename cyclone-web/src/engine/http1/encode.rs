@@ -205,7 +205,58 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{chunk_size, decimal};
+    use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+
+    use super::{Disposition, Length, Shape, chunk_size, decimal};
+
+    /// What headers say of the framing is left out: the connection says it, once.
+    #[test]
+    fn headers_have_no_say_in_the_framing() {
+        let headers: HeaderMap = [
+            (header::CONTENT_LENGTH, "7"),
+            (header::TRANSFER_ENCODING, "gzip"),
+            (header::CONNECTION, "keep-alive"),
+            (header::VARY, "a"),
+        ]
+        .map(|(name, value)| (name, HeaderValue::from_static(value)))
+        .into_iter()
+        .collect();
+        for (length, expected) in [
+            (Length::Known(5), "content-length: 5\r\n"),
+            (Length::Chunked, "transfer-encoding: chunked\r\n"),
+            (Length::None, ""),
+        ] {
+            for media in [None, Some(&HeaderValue::from_static("text/plain"))] {
+                let shape = Shape {
+                    version: Version::HTTP_11,
+                    length,
+                    connection: Disposition::Close,
+                };
+                let mut out = Vec::new();
+                let now = std::time::Instant::now();
+                super::head(&mut out, StatusCode::OK, &headers, media, shape, now);
+                let told = String::from_utf8(out).unwrap();
+                let framing = ["content-length", "transfer-encoding"];
+                let lines = told.split_inclusive('\n');
+                let lines = lines.filter(|line| framing.iter().any(|name| line.starts_with(name)));
+                assert_eq!(lines.collect::<String>(), expected, "{told}");
+                assert_eq!(told.matches("connection: ").count(), 1, "{told}");
+                assert!(told.contains("vary: a\r\n"), "{told}");
+            }
+        }
+    }
+
+    /// RFC 9110 section 6.5.1.
+    #[test]
+    fn trailers_have_no_say_in_framing_and_routing() {
+        let names = super::NO_TRAILERS.into_iter().chain([header::ETAG]);
+        let trailers = names
+            .map(|name| (name, HeaderValue::from_static("a")))
+            .collect();
+        let mut out = Vec::new();
+        super::last_chunk(&mut out, Some(&trailers));
+        assert_eq!(out, b"0\r\netag: a\r\n\r\n");
+    }
 
     #[test]
     fn numbers_are_those_of_the_standard_library() {
