@@ -80,6 +80,8 @@ pub struct ConnectionInfo {
     limits: Arc<Limits>,
     /// Wakes the connection's task.
     pub(crate) driver: Driver,
+    /// The HTTP/1 connection is being polled: whoever is polled with its waker is polled by it.
+    driving: Flag,
     /// A signal or the timer wants the connection's task to look.
     signalled: Flag,
     /// What only hyper's connections need.
@@ -93,6 +95,7 @@ impl ConnectionInfo {
             session,
             limits,
             driver: Driver::default(),
+            driving: Flag::default(),
             signalled: Flag::default(),
             wire: OnceLock::new(),
         }
@@ -114,6 +117,10 @@ impl ConnectionInfo {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(crate) fn is_driving(&self) -> bool {
+        self.driving.is_set()
     }
 
     pub(crate) fn wire(&self) -> &Wire {

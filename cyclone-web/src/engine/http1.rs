@@ -121,6 +121,13 @@ impl<S: HttpService> Driver<S> {
 
     /// Ready when the connection has to go to other hands.
     pub(crate) fn poll(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
+        self.info.driving.set();
+        let polled = self.drive(watch, cx);
+        self.info.driving.clear();
+        polled
+    }
+
+    fn drive(&mut self, watch: &mut Watch<'_>, cx: &mut Context<'_>) -> Poll<Stop> {
         watch.poll(cx);
         if watch.is_cut() {
             let error = std::io::ErrorKind::ConnectionAborted;

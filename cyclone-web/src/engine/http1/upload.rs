@@ -23,6 +23,8 @@ struct State {
     left: Option<u64>,
     interest: Interest,
     reader: Option<Waker>,
+    /// The reader was polled by the connection itself when it began to wait.
+    is_driven: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ impl Upload {
             left: length,
             interest: Interest::Quiet,
             reader: None,
+            is_driven: false,
         })))
     }
 
@@ -97,15 +100,15 @@ impl Upload {
         });
     }
 
-    /// Changes the state and wakes the reader, unless it is polled by the task that is running: that one looks
-    /// again by itself.
+    /// Changes the state and wakes the reader, unless it is polled by the connection that does this: that one looks
+    /// again by itself. To be polled by its task is not enough, which may do other things.
     fn change(&self, cx: &Context<'_>, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let reader = state.reader.take();
+        let (reader, is_driven) = (state.reader.take(), state.is_driven);
         drop(state);
         if let Some(reader) = reader
-            && !reader.will_wake(cx.waker())
+            && !(is_driven && reader.will_wake(cx.waker()))
         {
             reader.wake();
         }
@@ -149,12 +152,16 @@ impl Download {
         match state.end {
             End::Open => {
                 state.reader = Some(cx.waker().clone());
+                state.is_driven = self.connection.is_driving();
+                let is_driven = state.is_driven;
                 let is_new = state.interest != Interest::Wanted;
                 state.interest = Interest::Wanted;
                 drop(state);
-                if is_new {
-                    // The connection's task has to read, and to mind the time.
+                // The connection's task has to read, and to mind the time.
+                if is_new && is_driven {
                     self.connection.driver.wake_from(cx.waker());
+                } else if is_new {
+                    self.connection.driver.wake();
                 }
                 Poll::Pending
             }

@@ -1,12 +1,13 @@
-//! Request bodies in the hands of tasks that outlive the connection.
+//! Request bodies in other hands than those of their handlers.
 
 use std::future::pending;
 use std::time::Duration;
 
-use cyclone_core::Session;
-use cyclone_web::{Body, BodyErrorKind, Limits};
+use cyclone_core::{Connection, Protocol as _, ProtocolFactory as _, Session};
+use cyclone_web::{Body, BodyErrorKind, Http, Limits};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -71,4 +72,42 @@ async fn the_reader_of_a_body_is_told_that_its_connection_was_closed() {
     assert_eq!(client.exchange(last).await.body, "hello");
     client.finish().await;
     expect_end(&mut ended).await;
+}
+
+/// A server, a client and the reader of a body in one task: each has the waker of all.
+#[tokio::test(start_paused = true)]
+async fn the_reader_of_a_body_may_share_the_task_of_its_connection() {
+    let (bodies, mut given) = unbounded_channel();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let sent = bodies.send(request.into_body());
+        async move {
+            sent.unwrap();
+            pending::<Result<Response<Body>, std::convert::Infallible>>().await
+        }
+    });
+    let (connection, mut io) = Connection::in_memory();
+    let server = Http::new(service).build(connection.peer()).unwrap();
+    let read = async {
+        let body: Body = given.recv().await.unwrap();
+        // By then nothing else wakes the task.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        body.collect().await.unwrap().to_bytes()
+    };
+    let speak = async {
+        let head = POST.strip_suffix('a').unwrap();
+        let head = head.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+        io.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        io.read_exact(&mut answer).await.unwrap();
+        io.write_all(b"abc").await.unwrap();
+        pending::<()>().await;
+    };
+    let body = tokio::select! {
+        biased;
+        _ = server.run(connection) => None,
+        body = read => Some(body),
+        () = speak => None,
+        () = tokio::time::sleep(Duration::from_secs(1)) => None,
+    };
+    assert_eq!(body.as_deref(), Some(&b"abc"[..]));
 }
