@@ -188,7 +188,7 @@ const KEPT_BYTES: usize = 4 * 1024;
 
 thread_local! {
     static SECTION: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static TARGET: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static TARGET: Cell<String> = const { Cell::new(String::new()) };
 }
 
 impl Section {
@@ -207,7 +207,7 @@ impl Drop for Section {
 
 impl Target {
     pub(crate) fn copy(text: &str) -> Self {
-        let mut target = String::from_utf8(kept::take(&TARGET)).unwrap_or_default();
+        let mut target = kept::take(&TARGET);
         target.push_str(text);
         Self(target)
     }
@@ -215,8 +215,10 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let target = std::mem::take(&mut self.0).into_bytes();
-        kept::keep_empty(&TARGET, target, KEPT_BYTES);
+        if self.0.capacity() <= KEPT_BYTES {
+            self.0.clear();
+            kept::keep(&TARGET, std::mem::take(&mut self.0));
+        }
     }
 }
 

@@ -7,23 +7,23 @@ use std::cell::Cell;
 use std::thread::LocalKey;
 
 /// Where a thread keeps a piece of memory.
-pub(crate) type Slot = LocalKey<Cell<Vec<u8>>>;
+pub(crate) type Slot<T> = LocalKey<Cell<T>>;
 
-/// Takes what the thread keeps; an empty vector without memory if it keeps nothing, or is about to end.
+/// Takes what the thread keeps; something empty if it keeps nothing, or is about to end.
 #[inline]
-pub(crate) fn take(slot: &'static Slot) -> Vec<u8> {
+pub(crate) fn take<T: Default>(slot: &'static Slot<T>) -> T {
     slot.try_with(Cell::take).unwrap_or_default()
 }
 
 /// Has the thread keep memory with its content. When the thread is about to end, it ends here.
 #[inline]
-pub(crate) fn keep(slot: &'static Slot, memory: Vec<u8>) {
+pub(crate) fn keep<T>(slot: &'static Slot<T>, memory: T) {
     let _ = slot.try_with(|slot| slot.set(memory));
 }
 
 /// Has the thread keep memory without its content, if it is some and no more than `most` bytes.
 #[inline]
-pub(crate) fn keep_empty(slot: &'static Slot, mut memory: Vec<u8>, most: usize) {
+pub(crate) fn keep_empty(slot: &'static Slot<Vec<u8>>, mut memory: Vec<u8>, most: usize) {
     if memory.capacity() > 0 && memory.capacity() <= most {
         memory.clear();
         keep(slot, memory);

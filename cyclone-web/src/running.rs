@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio_util::sync::ReusableBoxFuture;
 
+use crate::kept;
 use crate::stream::Outcome;
 
 type Boxed = ReusableBoxFuture<'static, Outcome>;
@@ -25,12 +26,12 @@ thread_local! {
 
 impl Running {
     pub(crate) fn new(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
-        let future = match KEPT.try_with(Cell::take) {
-            Ok(Some(mut kept)) => {
+        let future = match kept::take(&KEPT) {
+            Some(mut kept) => {
                 kept.set(future);
                 kept
             }
-            _ => Boxed::new(future),
+            None => Boxed::new(future),
         };
         Self {
             future: Some(future),
@@ -54,8 +55,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.has_ended {
-            // When the thread is about to end, so does the memory.
-            let _ = KEPT.try_with(|kept| kept.set(self.future.take()));
+            kept::keep(&KEPT, self.future.take());
         }
     }
 }

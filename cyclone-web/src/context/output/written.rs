@@ -19,28 +19,22 @@ pub(crate) enum Written {
 
 impl Written {
     pub(super) fn push(&mut self, chunk: Bytes) {
-        *self = match std::mem::take(self) {
-            Self::Nothing => Self::One(chunk),
-            Self::Many(mut all) => {
-                all.extend_from_slice(&chunk);
-                Self::Many(all)
-            }
-            first => Self::Many(join(first.as_slice(), &chunk)),
-        };
+        match self {
+            Self::Nothing => *self = Self::One(chunk),
+            Self::Many(all) => all.extend_from_slice(&chunk),
+            Self::One(_) | Self::Json(_) => *self = Self::Many(join(self.as_slice(), &chunk)),
+        }
     }
 
     /// Adds a value as JSON.
     pub(super) fn push_json<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
         let mut text = Text::take();
         serde_json::to_writer(&mut text.0, value)?;
-        *self = match std::mem::take(self) {
-            Self::Nothing => Self::Json(text),
-            Self::Many(mut all) => {
-                all.extend_from_slice(&text.0);
-                Self::Many(all)
-            }
-            first => Self::Many(join(first.as_slice(), &text.0)),
-        };
+        match self {
+            Self::Nothing => *self = Self::Json(text),
+            Self::Many(all) => all.extend_from_slice(&text.0),
+            Self::One(_) | Self::Json(_) => *self = Self::Many(join(self.as_slice(), &text.0)),
+        }
         Ok(())
     }
 
