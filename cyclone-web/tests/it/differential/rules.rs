@@ -171,6 +171,18 @@ pub(crate) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "two faults in one body",
+        stricter: Side::Neither,
+        section: "RFC 9112 7.1.2",
+        why: "A trailer section of too many lines that is cut short: hyper counts lines as they come, we when all have. Both fail.",
+        explains: |found| {
+            let fails = |event: Option<&Event>| {
+                matches!(event.and_then(Event::body), Some(SeenBody::Failed(_)))
+            };
+            fails(found.ours) && fails(found.theirs) && fault(found.rest) == Some(Fault::Trailer)
+        },
+    },
+    Rule {
         name: "an unread chunked body that is malformed or too long",
         stricter: Side::Neither,
         section: "RFC 9112 9.3",
