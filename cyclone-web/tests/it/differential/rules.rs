@@ -139,6 +139,13 @@ pub(crate) const RULES: &[Rule] = &[
         explains: |found| chunk_fault(found) == Some(Fault::Control),
     },
     Rule {
+        name: "chunk extensions of 16 KiB and more in one body",
+        stricter: Side::Ours,
+        section: "RFC 9112 7.1.1",
+        why: "The limit is the same, but every `;` and all white space counts. The body is malformed, 400.",
+        explains: |found| chunk_fault(found) == Some(Fault::Extensions),
+    },
+    Rule {
         name: "chunk sizes of more than 16 digits",
         stricter: Side::Ours,
         section: "RFC 9112 7.1",
@@ -320,6 +327,7 @@ enum Fault {
     Digits,
     Space,
     Control,
+    Extensions,
     Trailer,
     Other,
 }
@@ -333,11 +341,15 @@ fn chunk_fault(found: &Difference<'_>) -> Option<Fault> {
     }
 }
 
+/// The most bytes of chunk extensions in one body.
+const EXTENSION_BYTES: usize = 16 * 1024;
+
 fn fault(request: &[u8]) -> Option<Fault> {
     let (head, mut bytes) = split_head(request)?;
     if !has_text(&head.to_ascii_lowercase(), b"transfer-encoding:") {
         return None;
     }
+    let mut extensions = 0;
     loop {
         let digits = bytes
             .iter()
@@ -363,6 +375,10 @@ fn fault(request: &[u8]) -> Option<Fault> {
             .iter()
             .position(|byte| *byte == b'\r')
             .unwrap_or(rest.len());
+        extensions += spaces + end;
+        if extensions > EXTENSION_BYTES {
+            return Some(Fault::Extensions);
+        }
         if rest[..end]
             .iter()
             .any(|byte| byte.is_ascii_control() && *byte != b'\t')
