@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::kept;
 
@@ -166,6 +166,13 @@ impl Raw {
             headers.try_append(name, value).ok()?;
             Some(())
         })?;
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            // It does not count, and whoever passes the request on must not pass both (RFC 9112 section 6.3).
+            headers.remove(header::CONTENT_LENGTH);
+        } else if let Some(length) = headers.get(header::CONTENT_LENGTH).cloned() {
+            // Those that were repeated are the same.
+            headers.insert(header::CONTENT_LENGTH, length);
+        }
         Some(headers)
     }
 }

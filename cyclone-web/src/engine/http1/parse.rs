@@ -226,12 +226,10 @@ fn check(
             && seen.framing() == Framing::None,
         trailers: seen.trailers,
     };
-    repeat::keep(
-        &request,
-        &input[section..used],
-        narrow(parsed.headers.len()),
-        limits,
-    );
+    if !seen.secret {
+        let fields = narrow(parsed.headers.len());
+        repeat::keep(&request, &input[section..used], fields, limits);
+    }
     Ok(request)
 }
 
@@ -267,6 +265,8 @@ struct Seen<'a> {
     upgrade: bool,
     upgrade_token: bool,
     trailers: bool,
+    /// There is something that only this client knows.
+    secret: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -282,6 +282,7 @@ impl<'a> Seen<'a> {
             upgrade: false,
             upgrade_token: false,
             trailers: false,
+            secret: false,
         }
     }
 
@@ -302,6 +303,14 @@ impl<'a> Seen<'a> {
             }
             4 if name.eq_ignore_ascii_case("host") => self.note_host(value),
             6 if name.eq_ignore_ascii_case("expect") => self.note_expectation(value),
+            6 if name.eq_ignore_ascii_case("cookie") => {
+                self.secret = true;
+                Ok(())
+            }
+            13 | 19 if name.to_ascii_lowercase().ends_with("authorization") => {
+                self.secret = true;
+                Ok(())
+            }
             7 if name.eq_ignore_ascii_case("upgrade") => {
                 self.upgrade = true;
                 Ok(())

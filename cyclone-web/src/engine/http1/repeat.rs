@@ -4,6 +4,9 @@
 //! differs. A thread keeps the last field section that it has read and checked, and a request with the same one is
 //! not read and checked anew: its request line is all that is new. Whatever is unusual in it is left to the
 //! [parser](super::parse).
+//!
+//! Sections with a cookie or credentials are not kept: they are no other client's business, not even by the time
+//! that a comparison takes.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -220,6 +223,22 @@ mod tests {
             (Limits::new().request_line(17), true),
         ] {
             assert_eq!(repeated(request, &limits).is_some(), is_known, "{limits}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_kept() {
+        let limits = Limits::default();
+        for field in [
+            "cookie: a=b",
+            "Cookie: a=b",
+            "authorization: Basic YQ==",
+            "AUTHORIZATION: x",
+            "proxy-authorization: x",
+        ] {
+            let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\n");
+            assert!(anew(request.as_bytes(), &limits).is_some());
+            assert_eq!(repeated(request.as_bytes(), &limits), None, "{field}");
         }
     }
 

@@ -62,31 +62,10 @@ fn are_same(ours: &Event, theirs: &Event) -> bool {
                 body: other_body,
                 close: other_close,
             },
-        ) => {
-            (status, body, close) == (other_status, other_body, other_close)
-                && comparable(seen) == comparable(other_seen)
-        }
-        (Event::Unanswered { seen }, Event::Unanswered { seen: other }) => {
-            comparable(seen) == comparable(other)
-        }
+        ) => (status, body, close) == (other_status, other_body, other_close) && seen == other_seen,
+        (Event::Unanswered { seen }, Event::Unanswered { seen: other }) => seen == other,
         _ => false,
     }
-}
-
-/// Without lengths that say nothing: hyper takes them out of the head, we leave them in.
-fn comparable(seen: &Seen) -> Seen {
-    let mut seen = seen.clone();
-    let has_coding = seen
-        .headers
-        .iter()
-        .any(|(name, _)| name == "transfer-encoding");
-    let mut lengths = 0;
-    seen.headers.retain(|(name, _)| {
-        let is_length = name == "content-length";
-        lengths += usize::from(is_length);
-        !is_length || !(has_coding || lengths > 1)
-    });
-    seen
 }
 
 impl Event {

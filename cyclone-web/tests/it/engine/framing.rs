@@ -155,6 +155,37 @@ async fn a_length_beside_a_coding_ends_the_connection() {
     }
 }
 
+/// RFC 9112 section 6.3: whoever passes the request on must not pass both; and a repeated length is one.
+#[tokio::test]
+async fn a_handler_sees_one_length_at_most() {
+    async fn lengths(
+        request: http::Request<cyclone_web::Body>,
+    ) -> http::Response<cyclone_web::Body> {
+        let lengths = request.headers().get_all("content-length");
+        let lengths: Vec<_> = lengths
+            .iter()
+            .map(|length| length.to_str().unwrap())
+            .collect();
+        http::Response::new(lengths.join(" ").into())
+    }
+    for (fields, seen) in [
+        ("content-length: 2\r\n\r\nab", "2"),
+        ("content-length: 2\r\ncontent-length: 2\r\n\r\nab", "2"),
+        (
+            "content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "",
+        ),
+        (
+            "transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n0\r\n\r\n",
+            "",
+        ),
+    ] {
+        let mut client = serve(Limits::default(), lengths);
+        let request = format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}");
+        assert_eq!(client.exchange(request).await.body, seen, "{fields:?}");
+    }
+}
+
 #[tokio::test]
 async fn header_fields() {
     const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n";
