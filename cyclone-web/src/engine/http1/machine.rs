@@ -386,7 +386,14 @@ impl Machine {
 
     /// Refuses what came: the connection ends with this answer.
     pub(crate) fn refuse(&mut self, refusal: Refusal, linger: bool) {
-        let bytes = refusal::bytes(refusal);
+        let mut bytes = refusal::bytes(refusal);
+        let is_head = match &self.current {
+            Some(current) => current.headless,
+            None => self.inbox.bytes().starts_with(b"HEAD "),
+        };
+        if is_head {
+            bytes.truncate(bytes.len() - refusal.reason.len());
+        }
         self.outbox.buffer().extend_from_slice(&bytes);
         self.end(linger);
     }

@@ -41,8 +41,11 @@ pub(crate) const RULES: &[Rule] = &[
         section: "RFC 9112 2.2",
         why: "A server may take a bare LF for a line end; a proxy before it that does not sees another request. 400.",
         explains: |found| {
-            found.ours_reason() == Some("a line of the request head does not end with CRLF")
-                && has_odd_line_end(found.rest)
+            // Answers to HEAD do not say why.
+            matches!(
+                found.ours_reason(),
+                Some("a line of the request head does not end with CRLF" | "")
+            ) && has_odd_line_end(found.rest)
         },
     },
     Rule {
@@ -98,7 +101,8 @@ pub(crate) const RULES: &[Rule] = &[
         why: "hyper does not look at a length that stands behind the coding. One that is no number, or longer than a field may be, is a fault either way. 400, 431.",
         explains: |found| {
             let about = found.ours_reason().is_some_and(|reason| {
-                reason.contains("content-length") || reason.contains("too long")
+                let is_head = reason.is_empty();
+                is_head || reason.contains("content-length") || reason.contains("too long")
             });
             about && found.theirs_seen_has("transfer-encoding")
         },

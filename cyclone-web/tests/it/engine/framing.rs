@@ -266,6 +266,18 @@ async fn other_hashes_are_no_fragments() {
     }
 }
 
+/// RFC 9110 section 9.3.2
+#[tokio::test]
+async fn a_refusal_of_head_has_no_body() {
+    let mut client = serve(Limits::default(), hello);
+    client.send("HEAD / HTTP/1.1\r\n\r\n").await;
+    let answer = client.answer_to("HEAD").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.header("content-length"), Some("27"));
+    client.finish().await;
+    assert!(client.is_closed().await);
+}
+
 /// What was right before is answered before what is wrong.
 #[tokio::test]
 async fn a_malformed_pipelined_request_does_not_hide_earlier_answers() {
