@@ -271,6 +271,12 @@ impl<S: HttpService> Driver<S> {
             return Ok(false);
         }
         let arrived = *now.get_or_insert_with(|| Instant::now().into_std());
+        if let Some(head) = self.machine.begin_repeated(limits, arrived) {
+            *served += 1;
+            let future = self.service.call(head, Body::empty(), &self.info);
+            self.run(future, cx, now);
+            return Ok(true);
+        }
         let (request, used) = match self.machine.next_request(limits, arrived) {
             Next::Request(request, used) => (request, used),
             Next::Nothing => {
@@ -284,7 +290,19 @@ impl<S: HttpService> Driver<S> {
         }
         *served += 1;
         let (head, body) = self.machine.begin(request, used, &self.info);
-        let mut future = self.service.call(head, body, &self.info);
+        let future = self.service.call(head, body, &self.info);
+        self.run(future, cx, now);
+        Ok(true)
+    }
+
+    /// Polls a handler for the first time.
+    #[inline]
+    fn run(
+        &mut self,
+        mut future: S::Future,
+        cx: &mut Context<'_>,
+        now: &mut Option<std::time::Instant>,
+    ) {
         // Most handlers answer at once: they are never stored.
         match Pin::new(&mut future).poll(cx) {
             Poll::Ready(reply) => {
@@ -296,7 +314,6 @@ impl<S: HttpService> Driver<S> {
                 self.is_fresh = false;
             }
         }
-        Ok(true)
     }
 
     /// Moves the body of the request on.

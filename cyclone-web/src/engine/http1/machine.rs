@@ -19,6 +19,7 @@ use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::parse::{self, Framing, Parsed, Request};
 use super::receiving::{Outcome, Phase, Receiving};
+use super::repeat::{self, Repeated};
 use super::upload::Download;
 use crate::body::Body;
 use crate::engine::framing::Refusal;
@@ -192,6 +193,30 @@ impl Machine {
     /// Where a large body is read to.
     pub(crate) fn pieces(&mut self) -> Option<&mut BytesMut> {
         self.receiving.as_mut().map(|body| &mut body.pieces)
+    }
+
+    /// Begins with the next request if it repeats the header fields of the one before, and gives its head.
+    #[inline]
+    pub(crate) fn begin_repeated(&mut self, limits: &Limits, now: Instant) -> Option<Head> {
+        if self.tried > 0 {
+            return None;
+        }
+        let Repeated {
+            head,
+            used,
+            trailers,
+        } = repeat::parse(self.inbox.bytes(), limits, now)?;
+        self.inbox.consume(used);
+        self.requests = self.requests.wrapping_add(1);
+        self.current = Some(Current {
+            headless: false,
+            version: Version::HTTP_11,
+            keep_alive: true,
+            trailers,
+            upgrade: None,
+            length: Length::None,
+        });
+        Some(head)
     }
 
     /// Looks for the next request. What is no request is refused, and the connection ends.

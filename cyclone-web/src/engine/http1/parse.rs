@@ -62,16 +62,8 @@ const NAME_BYTES: usize = u16::MAX as usize;
 const INLINE_FIELDS: usize = 100;
 
 /// Reads a head at the beginning of `input`, which came at `now`.
-#[inline]
-pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
-    match repeat::parse(input, limits, now) {
-        Some((request, used)) => Parsed::Request(request, used),
-        None => parse_anew(input, limits, now),
-    }
-}
-
 #[inline(never)]
-pub(super) fn parse_anew(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
+pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Parsed {
     if limits.header_count <= INLINE_FIELDS {
         let mut fields = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
         return parse_with(input, &mut fields[..limits.header_count], limits, now);

@@ -65,9 +65,18 @@ pub(crate) fn keep(request: &Request, section: &[u8], fields: u32, limits: &Limi
     });
 }
 
+/// A request whose section is known. It has no body, and its connection is kept.
+pub(crate) struct Repeated {
+    pub(crate) head: Head,
+    /// The length of the head in bytes.
+    pub(crate) used: usize,
+    /// The client wants to see trailers.
+    pub(crate) trailers: bool,
+}
+
 /// Reads a request whose section is known; nothing when there is anything to look at more closely.
 #[inline]
-pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Request, usize)> {
+pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<Repeated> {
     let line = input.strip_prefix(b"GET ")?;
     let (path, length) = target::measure(line)?;
     let section = line[length..].strip_prefix(b" HTTP/1.1\r\n")?;
@@ -90,15 +99,11 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Requ
             section: Section::copy(&known.section),
             fields: known.fields,
         };
-        let request = Request {
+        Some(Repeated {
             head: Head::raw(Method::GET, Version::HTTP_11, raw, None, now),
-            framing: Framing::None,
-            expecting: false,
-            keep_alive: true,
-            upgrade: false,
+            used,
             trailers: known.trailers,
-        };
-        Some((request, used))
+        })
     })
 }
 
@@ -106,7 +111,7 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<(Requ
 mod tests {
     use std::time::Instant;
 
-    use crate::engine::http1::parse::{Parsed, Request, parse_anew};
+    use crate::engine::http1::parse::{Framing, Parsed, Request, parse};
     use crate::limits::Limits;
 
     /// What there is to know of a request.
@@ -129,15 +134,23 @@ mod tests {
     }
 
     fn anew(input: &[u8], limits: &Limits) -> Option<String> {
-        match parse_anew(input, limits, Instant::now()) {
+        match parse(input, limits, Instant::now()) {
             Parsed::Request(request, used) => Some(all_of(&request, used)),
             _ => None,
         }
     }
 
     fn repeated(input: &[u8], limits: &Limits) -> Option<String> {
-        let (request, used) = super::parse(input, limits, Instant::now())?;
-        Some(all_of(&request, used))
+        let repeated = super::parse(input, limits, Instant::now())?;
+        let request = Request {
+            head: repeated.head,
+            framing: Framing::None,
+            expecting: false,
+            keep_alive: true,
+            upgrade: false,
+            trailers: repeated.trailers,
+        };
+        Some(all_of(&request, repeated.used))
     }
 
     const SECTIONS: [&str; 12] = [

@@ -1,12 +1,12 @@
 use std::time::Instant;
 
-use super::{Parsed, parse_anew};
+use super::{Parsed, parse};
 use crate::limits::Limits;
 
 /// The header fields of a request with `fields`, when it is accepted.
 fn fields(fields: &[u8], limits: &Limits) -> Option<usize> {
     let input = [b"GET / HTTP/1.1\r\nhost: a\r\n", fields, b"\r\n"].concat();
-    match parse_anew(&input, limits, Instant::now()) {
+    match parse(&input, limits, Instant::now()) {
         Parsed::Request(request, used) => {
             assert_eq!(used, input.len());
             Some(request.head.headers().len())
@@ -90,8 +90,7 @@ fn the_uri_of_an_accepted_request_has_its_path() {
             [b"/a?", &piece[..], b"b"].concat(),
         ] {
             let input = [b"GET ", &target[..], b" HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
-            let Parsed::Request(request, _) =
-                parse_anew(&input, &Limits::default(), Instant::now())
+            let Parsed::Request(request, _) = parse(&input, &Limits::default(), Instant::now())
             else {
                 continue;
             };
