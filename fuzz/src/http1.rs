@@ -80,6 +80,17 @@ fn sorted(mut fields: Vec<reference::Field>) -> Vec<reference::Field> {
     fields
 }
 
+/// The fields of a head as a handler sees them: a length beside a coding does not count, and equal ones are one.
+fn shown(mut fields: Vec<reference::Field>) -> Vec<reference::Field> {
+    let has_coding = fields.iter().any(|(name, _)| name == "transfer-encoding");
+    let mut lengths = 0;
+    fields.retain(|(name, _)| {
+        lengths += usize::from(name == "content-length");
+        name != "content-length" || (lengths == 1 && !has_coding)
+    });
+    sorted(fields)
+}
+
 /// What a handler sees of a stream that comes in pieces of `size` bytes.
 fn serve(stream: &[u8], size: u8) -> Vec<Seen> {
     let witness = Witness(Arc::default());
@@ -108,7 +119,7 @@ pub(crate) fn requests(data: &[u8]) {
         let target = std::str::from_utf8(&expected.target).expect("a target is text");
         let uri: http::Uri = target.parse().expect("a target is one");
         assert_eq!(seen.head.uri, uri);
-        assert_eq!(fields(&seen.head.headers), sorted(expected.fields));
+        assert_eq!(fields(&seen.head.headers), shown(expected.fields));
         check_body(seen, expected.body);
     }
 }
@@ -170,7 +181,7 @@ pub(crate) fn head(data: &[u8]) {
     assert_eq!(seen.head.uri, uri);
     let found = request.headers.iter();
     let found = found.map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec()));
-    assert_eq!(fields(&seen.head.headers), sorted(found.collect()));
+    assert_eq!(fields(&seen.head.headers), shown(found.collect()));
 }
 
 /// Requests, one of which switches protocols: what is behind it belongs to the other protocol, every byte of it.
