@@ -175,8 +175,10 @@ pub(crate) const RULES: &[Rule] = &[
             else {
                 return false;
             };
+            // hyper may still wait for a body that nobody reads.
             seen.version == Version::HTTP_10
-                && (found.ours_closed && found.theirs_closed)
+                && found.ours_closed
+                && (found.theirs_closed || is_unread(found.ours))
                 && !closes(found.theirs)
                 && seen.headers.iter().any(|(name, _)| name == "connection")
         },
