@@ -138,6 +138,9 @@ fn start(tour: &Path, folder: &Path, log: &Path) -> Result<Server> {
         // Requests are logged one by one otherwise.
         .env("RUST_LOG", "warn")
         .env("NO_COLOR", "1")
+        // glibc gives every thread that comes for a file an arena of its own, which keeps what it once had. That is
+        // not what the tour keeps.
+        .env("MALLOC_ARENA_MAX", "2")
         .stderr(File::create(log)?);
     Server::start("tour", &mut command, 2)
 }
