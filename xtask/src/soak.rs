@@ -60,9 +60,8 @@ const QUIET_LIMIT: Duration = Duration::from_secs(90);
 /// How often the server is asked what it still holds.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How much larger the memory may be in the end than at the start: 1.6 MiB of 16. The allocator has an arena for
-/// each thread, and one grows by 132 KiB at a time when its thread serves more at once than ever before; that a few
-/// of them do is chance.
+/// How much larger the memory may be in the end than at the start: 1.5 MiB of 15. An arena of the allocator grows by
+/// 132 KiB at a time when more is served at once than ever before, and that is chance.
 const GROWTH_PERCENT: u64 = 10;
 
 /// By how much the memory may grow in the second half of the load, when a leak would go on as before: 1 MiB. With a
