@@ -31,6 +31,9 @@ pub(crate) fn run(_: &[String]) -> Result<()> {
             );
         }
     }
+    // Nothing of an earlier run may take part: cargo would use what it unpacked and compiled then.
+    let target = metadata.target_directory.join("packages");
+    remove(&target)?;
     if let Some(home) = cargo_home() {
         forget_unpacked(&home, &metadata.published().collect::<Vec<_>>())?;
     }
@@ -39,7 +42,9 @@ pub(crate) fn run(_: &[String]) -> Result<()> {
     for package in metadata.ours().filter(|package| !package.published) {
         command.args(["--exclude", &package.name]);
     }
-    workspace::run(&mut command)
+    command.arg("--target-dir").arg(&target);
+    workspace::run(&mut command)?;
+    remove(&target)
 }
 
 /// Where cargo keeps what it downloaded.
@@ -69,15 +74,20 @@ fn forget_unpacked(home: &Path, packages: &[&Package]) -> Result<()> {
     let local = |name: &OsStr| name.as_encoded_bytes().starts_with(b"-");
     for registry in entries.iter().filter(|entry| local(&entry.file_name())) {
         for package in &packages {
-            let unpacked = registry.path().join(package);
-            match fs::remove_dir_all(&unpacked) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).context(unpacked.display().to_string()),
-            }
+            remove(&registry.path().join(package))?;
         }
     }
     Ok(())
+}
+
+/// Removes a folder that may not be there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).context(folder.display().to_string())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the list of an archive lacks.
