@@ -284,7 +284,7 @@ impl Application {
 
     fn dispatch(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
         let shared = &self.shared;
-        let (method, path) = (head.method(), head.path());
+        let (method, path) = (head.method(), head.path_bytes());
         let (handler, parameters, limit) = match shared.routes.find(method, path) {
             Found::Handler(handler, route, parameters) => {
                 (Arc::clone(handler), parameters, route.body_limit)
@@ -337,7 +337,7 @@ impl HttpService for Application {
     }
 
     fn wants_hyper(&self, head: &Head) -> bool {
-        match self.shared.routes.find(head.method(), head.path()) {
+        match self.shared.routes.find(head.method(), head.path_bytes()) {
             Found::Handler(handler, ..) => handler.is_foreign(),
             _ => false,
         }

@@ -99,16 +99,21 @@ impl Head {
 
     pub(crate) fn uri(&self) -> &Uri {
         self.typed().uri.get_or_init(|| {
-            let uri = Uri::try_from(self.raw.target.0.as_str());
+            let uri = Uri::try_from(self.raw.target.0.as_slice());
             uri.unwrap_or_default()
         })
     }
 
     /// The path of the target.
     pub(crate) fn path(&self) -> &str {
+        text(self.path_bytes())
+    }
+
+    /// The bytes of the path of the target, which are UTF-8: to find a route it need not be known.
+    pub(crate) fn path_bytes(&self) -> &[u8] {
         match self.raw.target.0.get(..self.raw.path as usize) {
             Some(path) if !path.is_empty() => path,
-            _ => self.uri().path(),
+            _ => self.uri().path().as_bytes(),
         }
     }
 
@@ -117,7 +122,8 @@ impl Head {
         if self.raw.path == 0 {
             return self.uri().query();
         }
-        self.raw.target.0.get(self.raw.path as usize + 1..)
+        let query = self.raw.target.0.get(self.raw.path as usize + 1..);
+        query.map(text)
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -177,6 +183,11 @@ impl Raw {
     }
 }
 
+/// The text of a piece of a target, cut beside an ASCII character.
+fn text(utf8: &[u8]) -> &str {
+    std::str::from_utf8(utf8).unwrap_or_default()
+}
+
 /// A place or a number in a head: these are limited far below 4 GiB.
 pub(crate) fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
@@ -186,16 +197,16 @@ pub(crate) fn narrow(number: usize) -> u32 {
 #[derive(Default)]
 pub(crate) struct Section(Vec<u8>);
 
-/// A request target, likewise.
+/// A request target, likewise: UTF-8, as [`Target::copy`] is told.
 #[derive(Default)]
-pub(crate) struct Target(String);
+pub(crate) struct Target(Vec<u8>);
 
 /// The most bytes of memory of each kind that are kept for use again.
 const KEPT_BYTES: usize = 4 * 1024;
 
 thread_local! {
     static SECTION: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static TARGET: Cell<String> = const { Cell::new(String::new()) };
+    static TARGET: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl Section {
@@ -213,19 +224,17 @@ impl Drop for Section {
 }
 
 impl Target {
-    pub(crate) fn copy(text: &str) -> Self {
+    /// A copy of a target that is UTF-8.
+    pub(crate) fn copy(utf8: &[u8]) -> Self {
         let mut target = kept::take(&TARGET);
-        target.push_str(text);
+        target.extend_from_slice(utf8);
         Self(target)
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if self.0.capacity() <= KEPT_BYTES {
-            self.0.clear();
-            kept::keep(&TARGET, std::mem::take(&mut self.0));
-        }
+        kept::keep_empty(&TARGET, std::mem::take(&mut self.0), KEPT_BYTES);
     }
 }
 

@@ -30,7 +30,7 @@ const MAX_PARAMETERS: usize = 25;
 pub(crate) struct Routes {
     tree: matchit::Router<usize>,
     /// The patterns without parameters, which are found without the tree.
-    literal: HashMap<Box<str>, usize, FxBuildHasher>,
+    literal: HashMap<Box<[u8]>, usize, FxBuildHasher>,
     routes: Vec<Route>,
     by_pattern: HashMap<String, usize>,
 }
@@ -91,7 +91,7 @@ impl Routes {
             .insert(pattern, at)
             .map_err(|conflict| conflict.to_string())?;
         if names.is_empty() && !pattern.contains(['{', '}']) {
-            self.literal.insert(pattern.into(), at);
+            self.literal.insert(pattern.as_bytes().into(), at);
         }
         self.routes.push(Route {
             parameter_names: names.into_iter().map(Box::from).collect(),
@@ -103,13 +103,17 @@ impl Routes {
         Ok(at)
     }
 
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+    /// What stands at a path, which is UTF-8.
+    pub(crate) fn find(&self, method: &Method, path: &[u8]) -> Found<'_> {
         if let Some(route) = self.literal.get(path).and_then(|at| self.routes.get(*at)) {
             return match route.handler(method) {
                 Some(handler) => Found::Handler(handler, route, PathParameters::default()),
                 None => Found::OtherMethods(route),
             };
         }
+        let Ok(path) = std::str::from_utf8(path) else {
+            return Found::Nothing;
+        };
         let Ok(matched) = self.tree.at(path) else {
             return Found::Nothing;
         };

@@ -23,7 +23,7 @@ fn add(
 }
 
 fn parameters(routes: &Routes, path: &str) -> Vec<(String, String)> {
-    match routes.find(&Method::GET, path) {
+    match routes.find(&Method::GET, path.as_bytes()) {
         Found::Handler(_, _, parameters) => parameters
             .iter(path)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -47,7 +47,7 @@ fn parameters_are_ranges_of_the_path() {
         [("rest".into(), "a/b.txt".into())]
     );
     assert!(parameters(&routes, "/u/me/posts/first").is_empty());
-    assert!(matches!(routes.find(&Method::GET, "/u"), Found::Nothing));
+    assert!(matches!(routes.find(&Method::GET, b"/u"), Found::Nothing));
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn methods_are_apart_and_head_goes_with_get() {
     add(&mut routes, "/", Some(Method::GET)).unwrap();
     add(&mut routes, "/", Some(Method::POST)).unwrap();
     for method in [Method::GET, Method::HEAD, Method::POST] {
-        assert!(matches!(routes.find(&method, "/"), Found::Handler(..)));
+        assert!(matches!(routes.find(&method, b"/"), Found::Handler(..)));
     }
-    let Found::OtherMethods(route) = routes.find(&Method::PUT, "/") else {
+    let Found::OtherMethods(route) = routes.find(&Method::PUT, b"/") else {
         panic!("PUT has a handler");
     };
     assert_eq!(route.methods(), [Method::GET, Method::POST, Method::HEAD]);

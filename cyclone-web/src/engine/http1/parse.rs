@@ -201,7 +201,7 @@ fn check(
     let raw = Raw {
         target: match uri {
             Some(_) => Target::default(),
-            None => Target::copy(target),
+            None => Target::copy(target.as_bytes()),
         },
         path: narrow(path),
         section: Section::copy(&input[section..used]),

@@ -93,8 +93,12 @@ pub(crate) fn parse(input: &[u8], limits: &Limits, now: Instant) -> Option<Repea
         if used > limits.header_section || line_length > limits.request_line {
             return None;
         }
+        let target = &line[..length];
+        if !target.is_ascii() && std::str::from_utf8(target).is_err() {
+            return None;
+        }
         let raw = Raw {
-            target: Target::copy(std::str::from_utf8(&line[..length]).ok()?),
+            target: Target::copy(target),
             path: narrow(path),
             section: Section::copy(&known.section),
             fields: known.fields,
