@@ -257,6 +257,17 @@ impl StreamBody {
         }
     }
 
+    /// Whether the connection was given less than `content-length` promises and waits for the rest.
+    fn is_short(&self) -> bool {
+        let state = self.pipe.lock();
+        !state.satisfied && self.declared.is_some_and(|declared| state.taken < declared)
+    }
+
+    fn abort(&mut self, reason: &'static str) -> BodyError {
+        self.finish(Ending::Aborted);
+        BodyError::with_source(BodyErrorKind::Source, reason)
+    }
+
     fn finish(&mut self, ending: Ending) {
         if let Source::Whole(context) | Source::Broken(context) =
             std::mem::replace(&mut self.source, Source::Done)
@@ -292,16 +303,18 @@ impl http_body::Body for StreamBody {
                     Poll::Pending => return Poll::Pending,
                 },
                 Source::Whole(_) => {
+                    if self.is_short() {
+                        tracing::error!("response body is shorter than its content-length");
+                        let reason = "the handler wrote less than content-length says";
+                        return Poll::Ready(Some(Err(self.abort(reason))));
+                    }
                     self.finish(Ending::Complete);
                     return Poll::Ready(None);
                 }
                 Source::Broken(_) => {
-                    self.finish(Ending::Aborted);
-                    let aborted = BodyError::with_source(
-                        BodyErrorKind::Source,
-                        "the handler failed after it had begun to answer",
-                    );
-                    return Poll::Ready(Some(Err(aborted)));
+                    return Poll::Ready(Some(Err(
+                        self.abort("the handler failed after it had begun to answer")
+                    )));
                 }
                 Source::Done => return Poll::Ready(None),
             }
@@ -323,9 +336,10 @@ impl http_body::Body for StreamBody {
 impl Drop for StreamBody {
     fn drop(&mut self) {
         let ending = match self.source {
-            Source::Whole(_) if self.pipe.is_satisfied() || !self.pipe.has_chunk() => {
-                Ending::Complete
-            }
+            Source::Whole(_) if self.pipe.is_satisfied() => Ending::Complete,
+            Source::Whole(_) if self.pipe.has_chunk() => Ending::Disconnected,
+            Source::Whole(_) if self.is_short() => Ending::Aborted,
+            Source::Whole(_) => Ending::Complete,
             Source::Broken(_) => Ending::Aborted,
             _ => Ending::Disconnected,
         };

@@ -40,6 +40,10 @@ enum Act {
     FlushThenStatus,
     Hang,
     Large,
+    /// Brings a response of this status.
+    Brings(u16),
+    /// Sets this status.
+    Sets(u16),
 }
 
 /// A body of this many bytes does not fit into the buffers of a socket.
@@ -120,6 +124,14 @@ impl RequestHandler for Probed {
             Act::Hang => {
                 self.told.send(Told::Begun)?;
                 std::future::pending().await
+            }
+            Act::Brings(status) => Ok(http::Response::builder()
+                .status(status)
+                .body(Body::empty())?
+                .into()),
+            Act::Sets(status) => {
+                cx.set_status(StatusCode::from_u16(status)?);
+                cx.finish()
             }
             Act::Large => cx.text(vec![b'x'; LARGE]),
             _ => cx.text("answer"),
@@ -275,6 +287,29 @@ async fn a_request_that_was_never_polled_ends_once() {
         get("/"),
     ));
     probe.assert_told(499, Ending::Disconnected, 0);
+}
+
+/// RFC 9110 section 15.2: an informational response ends no request.
+#[tokio::test]
+async fn an_informational_status_is_a_failure_and_told_as_one() {
+    for act in [
+        Act::Brings(100),
+        Act::Brings(103),
+        Act::Sets(102),
+        Act::Sets(199),
+    ] {
+        let mut probe = probe(act);
+        let (_server, address) = listen(probe.app.clone()).await;
+        let answer = exchange(
+            address,
+            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        let told = probe.told().await;
+        let length = answer.split_once("\r\n\r\n").unwrap().1.len() as u64;
+        assert_eq!(told[0], Told::Finished(500, Ending::Complete, length));
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ enum Then {
     Fail,
     Panic,
     Wait,
+    /// Finishes; `content-length` says so many bytes.
+    Declare(u8),
 }
 
 struct Stream {
@@ -33,11 +35,14 @@ struct Stream {
 impl RequestHandler for Stream {
     async fn get(&self, cx: &mut RequestContext) -> Result {
         cx.set_header("x-early", "1")?;
+        if let Then::Declare(bytes) = self.then {
+            cx.set_header("content-length", bytes.to_string())?;
+        }
         cx.write("one ");
         cx.flush().await?;
         self.flushed.fetch_add(1, Ordering::SeqCst);
         match self.then {
-            Then::Finish => {}
+            Then::Finish | Then::Declare(_) => {}
             Then::Fail => return Err(Error::internal("on purpose")),
             Then::Panic => panic!("on purpose"),
             Then::Wait => std::future::pending().await,
@@ -137,6 +142,30 @@ async fn an_error_or_a_panic_after_a_flush_breaks_the_response_off() {
         // The server lives.
         let answer = exchange(address, request).await;
         assert!(answer.contains("one "));
+    }
+}
+
+/// RFC 9112 section 8: a message that is shorter than its length is incomplete, and both sides know it.
+#[tokio::test]
+async fn a_stream_that_is_shorter_than_its_length_is_aborted() {
+    for (declared, ending) in [
+        (12, Ending::Complete),
+        (13, Ending::Complete),
+        (14, Ending::Aborted),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut probe = probe(Then::Declare(declared));
+            let (_server, address) = listen(probe.app.clone()).await;
+            let request = format!("{method} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+            let answer = exchange(address, request.as_bytes()).await;
+            let length = format!("content-length: {declared}\r\n");
+            assert!(answer.contains(&length), "{answer}");
+            let ending = match method {
+                "GET" => ending,
+                _ => Ending::Complete,
+            };
+            assert_eq!(probe.end().await.0, ending, "{method} {declared}");
+        }
     }
 }
 

@@ -93,6 +93,13 @@ impl RequestContext {
     /// Turns the answer of the handler into what the connection gets.
     pub(crate) fn respond(mut self: Box<Self>, response: Response) -> Outcome {
         self.leave_body();
+        let status = match &response.kind {
+            Kind::Written => self.output.status,
+            Kind::Http(response) => response.status(),
+        };
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return self.respond_without_end(status);
+        }
         match response.kind {
             Kind::Written if !self.is_flushed() => Outcome::Written(self),
             Kind::Written => self.end_stream(),
@@ -176,6 +183,14 @@ impl RequestContext {
         }
         let response = self.foreign_response(response);
         Outcome::Response(Box::new(response.map(|body| body.with_guard(self))))
+    }
+
+    /// Answers for a handler whose status ends no request (RFC 9110 section 15.2).
+    #[cold]
+    fn respond_without_end(self: Box<Self>, status: StatusCode) -> Outcome {
+        let error = Error::internal(format!("a {status} response does not end a request"));
+        self.log_error(&error, false);
+        self.respond_with(error.bare_response())
     }
 
     /// A response that the handler brought: headers of the context are added where it has none of the name.
