@@ -141,6 +141,15 @@ impl Endpoint {
         self
     }
 
+    /// The name of its socket in a set of sockets: its text without the options that do not say where it is.
+    pub(crate) fn socket_name(&self) -> String {
+        let place = match &self.kind {
+            Kind::Tcp(tcp) => Self::tcp(tcp.port).interface(tcp.interface),
+            Kind::Unix(unix) => Self::unix(&unix.path),
+        };
+        place.to_string()
+    }
+
     /// The path, for a Unix domain socket.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {

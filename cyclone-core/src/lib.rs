@@ -118,6 +118,7 @@ mod server;
 mod service;
 mod session;
 mod shutdown;
+mod sockets;
 mod store;
 mod transport;
 mod until_cut;
@@ -158,11 +159,13 @@ pub use protocol::{Protocol, ProtocolFactory, ProtocolFn, protocol_fn};
 pub use registry::{ConnectionId, ConnectionInfo, Registry};
 pub use resources::{Context, MissingResource, Resources, ResourcesBuilder};
 pub use server::{
-    DEFAULT_SERVICE_TIMEOUT, DEFAULT_SHUTDOWN_DEADLINE, RunningServer, Server, ServerError,
+    BoundServer, DEFAULT_SERVICE_TIMEOUT, DEFAULT_SHUTDOWN_DEADLINE, RunningServer, Server,
+    ServerError,
 };
 pub use service::{Service, ServiceContext, ServiceError, ServiceInfo};
 pub use session::{Session, SessionGuard};
 pub use shutdown::{ServerHandle, ShutdownReport};
+pub use sockets::Sockets;
 pub use store::{
     DEFAULT_STORE_BYTES, DEFAULT_STORE_ENTRIES, MemoryStore, SharedStore, Store, StoreLimits,
 };

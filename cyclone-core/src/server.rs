@@ -1,30 +1,26 @@
 //! The server: listeners, services and resources under one supervisor, ended in phases.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
-use crate::accept::{Acceptor, Shared};
 use crate::endpoint::Endpoint;
-use crate::listener::Listener;
-use crate::peer::Address;
 use crate::protocol::{DynFactory, ProtocolFactory};
-use crate::registry::Registry;
-use crate::resources::{Context, Resources, ResourcesBuilder};
-use crate::service::{AnyService, OnStop, Service, ServiceError, Supervisor};
-use crate::session::Home;
-use crate::shutdown::{ServerHandle, ShutdownReport};
+use crate::resources::{Resources, ResourcesBuilder};
+use crate::service::{AnyService, OnStop, Service, ServiceError};
+use crate::shutdown::ShutdownReport;
+use crate::sockets::Sockets;
 
+pub use bound::BoundServer;
 pub use error::ServerError;
+pub use running::RunningServer;
 
+mod bound;
 mod error;
 mod limit;
+mod running;
 mod signal;
 
 /// How long connections may drain unless [`Server::shutdown_deadline`] says otherwise.
@@ -33,13 +29,10 @@ pub const DEFAULT_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 /// How long each service may take to start or to stop unless [`Server::service_timeout`] says otherwise.
 pub const DEFAULT_SERVICE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the tasks of connections that were cut may take to go away before the shutdown goes on.
-const CUT_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Several listeners of any protocols, the services beside them and the resources they share.
 ///
 /// Built by chaining, then [`run`](Self::run) for a whole process or [`start`](Self::start) for a part of
-/// one.
+/// one; [`bind`](Self::bind) first where only binding needs privileges.
 ///
 /// The shutdown has phases: stop accepting, tell the peers, drain until the
 /// [deadline](Self::shutdown_deadline), cut (and wait a second at most for what was cut to go), stop services in
@@ -65,6 +58,7 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 #[must_use = "a server does nothing until it is started"]
 pub struct Server {
     listeners: Vec<(Endpoint, Arc<dyn DynFactory>)>,
+    sockets: Option<Sockets>,
     services: Vec<AnyService>,
     resources: ResourcesBuilder,
     shutdown_deadline: Duration,
@@ -77,6 +71,7 @@ impl Server {
     pub fn new() -> Self {
         Self {
             listeners: Vec::new(),
+            sockets: None,
             services: Vec::new(),
             resources: Resources::builder(),
             shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
@@ -88,6 +83,26 @@ impl Server {
     /// Adds a listener; the factory builds the protocol of every connection.
     pub fn listen(mut self, endpoint: Endpoint, factory: impl ProtocolFactory) -> Self {
         self.listeners.push((endpoint, Arc::new(factory)));
+        self
+    }
+
+    /// Adds a listener for each endpoint; they share the factory. No endpoint adds none.
+    pub fn listen_all(
+        mut self,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        factory: impl ProtocolFactory,
+    ) -> Self {
+        let factory: Arc<dyn DynFactory> = Arc::new(factory);
+        let listeners = endpoints.into_iter();
+        self.listeners
+            .extend(listeners.map(|endpoint| (endpoint, Arc::clone(&factory))));
+        self
+    }
+
+    /// Binds with the listening sockets of this set first, and makes what it binds itself known there.
+    /// Unless called, a server shares its sockets with nobody.
+    pub fn sockets(mut self, sockets: Sockets) -> Self {
+        self.sockets = Some(sockets);
         self
     }
 
@@ -149,7 +164,24 @@ impl Server {
         self
     }
 
-    /// Binds the listeners, starts the services and accepts.
+    /// Binds the listeners and does nothing else: what needs the privileges of the process, Twisted's
+    /// `privilegedStartService`. Peers can connect from now on; the kernel queues them until
+    /// [`BoundServer::start`].
+    ///
+    /// It must run in the runtime in which the server is to run.
+    ///
+    /// # Errors
+    /// [`ServerError`] when an address cannot be bound or a resource that a protocol needs is missing. Nothing
+    /// is left behind then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the listeners.
+    pub async fn bind(self) -> Result<BoundServer, ServerError> {
+        bound::bind(self).await
+    }
+
+    /// Binds the listeners, starts the services and accepts: [`bind`](Self::bind) and
+    /// [`BoundServer::start`] in one.
     ///
     /// # Errors
     /// [`ServerError`] when an address cannot be bound, a resource that a protocol needs is missing, or a
@@ -159,67 +191,7 @@ impl Server {
     /// Dropping the future closes the listeners and tells the services that were started to end, without
     /// waiting for them and without their own `stop`.
     pub async fn start(self) -> Result<RunningServer, ServerError> {
-        let max_connections = self.max_connections.unwrap_or_else(limit::connections);
-        let registry = Registry::new();
-        let supervisor = Supervisor::new(self.service_timeout);
-        let (draining, cut) = (CancellationToken::new(), CancellationToken::new());
-        let handle = ServerHandle {
-            registry: registry.clone(),
-            supervisor: supervisor.clone(),
-            draining: draining.clone(),
-            cut: cut.clone(),
-        };
-        let permits = Arc::new(Semaphore::new(max_connections));
-        let resources = self
-            .resources
-            .insert(registry.clone())
-            .insert(handle.clone())
-            .build();
-        let shared = Shared {
-            home: Home::new(
-                registry.clone(),
-                resources.clone(),
-                draining.clone(),
-                cut.clone(),
-                Arc::clone(&permits),
-            ),
-            registry,
-            draining,
-            cut,
-            max_connections,
-            permits,
-        };
-        for (_, factory) in &self.listeners {
-            factory.check(&resources).map_err(ServerError::missing)?;
-        }
-        let (mut acceptors, mut addresses) = (Vec::new(), Vec::new());
-        for (endpoint, factory) in self.listeners {
-            let bound = Listener::bind(&endpoint).await;
-            let listener = bound.map_err(|error| ServerError::bind(&endpoint, error))?;
-            let address = listener
-                .local_address()
-                .map_err(|error| ServerError::bind(&endpoint, error))?;
-            tracing::info!(%endpoint, %address, protocol = factory.name(), "listening");
-            addresses.push(address);
-            acceptors.push(Acceptor {
-                listener,
-                factory,
-                shared: shared.clone(),
-            });
-        }
-        supervisor.start(self.services, &resources).await?;
-        let mut accepting = JoinSet::new();
-        for acceptor in acceptors {
-            accepting.spawn(acceptor.run());
-        }
-        let (handle_for_end, deadline) = (handle.clone(), self.shutdown_deadline);
-        Ok(RunningServer {
-            addresses,
-            resources,
-            max_connections,
-            handle,
-            ended: tokio::spawn(end(handle_for_end, accepting, deadline)),
-        })
+        self.bind().await?.start().await
     }
 
     /// Starts, runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and
@@ -276,132 +248,5 @@ impl std::fmt::Debug for Server {
             .field("resources", &self.resources)
             .field("shutdown_deadline", &self.shutdown_deadline)
             .finish_non_exhaustive()
-    }
-}
-
-/// A server that accepts connections.
-///
-/// Dropping it without [`wait`](Self::wait) cuts every connection and stops the services.
-#[derive(Debug)]
-#[must_use = "dropping a running server cuts its connections"]
-pub struct RunningServer {
-    addresses: Vec<Address>,
-    resources: Resources,
-    max_connections: usize,
-    handle: ServerHandle,
-    ended: JoinHandle<ShutdownReport>,
-}
-
-impl RunningServer {
-    /// The address of every listener in the order in which they were added, with the port that the kernel
-    /// picked where 0 was asked for.
-    #[must_use]
-    pub fn local_addresses(&self) -> &[Address] {
-        &self.addresses
-    }
-
-    /// The connections of the server.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        self.handle.registry()
-    }
-
-    /// How many connections may be open at once.
-    #[must_use]
-    pub fn max_connections(&self) -> usize {
-        self.max_connections
-    }
-
-    /// The handle that ends the server from anywhere.
-    #[must_use]
-    pub fn handle(&self) -> &ServerHandle {
-        &self.handle
-    }
-
-    /// Begins the shutdown; [`wait`](Self::wait) tells how it went.
-    pub fn shutdown(&self) {
-        self.handle.shutdown();
-    }
-
-    async fn until(self, signals: signal::Signals) -> ShutdownReport {
-        let handle = self.handle.clone();
-        let mut ended = pin!(self.wait());
-        tokio::select! {
-            report = &mut ended => report,
-            () = signals.shut_down(handle) => ended.await,
-        }
-    }
-
-    /// Waits until the server has ended.
-    ///
-    /// # Cancel safety
-    /// Dropping the future drops the server: every connection is cut.
-    ///
-    /// # Panics
-    /// Only when the task of the shutdown panicked, which is a mistake in this crate.
-    pub async fn wait(mut self) -> ShutdownReport {
-        (&mut self.ended).await.unwrap_or_else(resume)
-    }
-}
-
-fn resume(error: JoinError) -> ShutdownReport {
-    match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        // The runtime of the server is gone, and everything of the server with it.
-        Err(_cancelled) => ShutdownReport {
-            drained: 0,
-            cut: Vec::new(),
-            failed_services: vec![("server".into(), "its runtime was shut down".into())],
-            elapsed: Duration::ZERO,
-        },
-    }
-}
-
-impl Context for RunningServer {
-    fn resources(&self) -> &Resources {
-        &self.resources
-    }
-}
-
-impl Drop for RunningServer {
-    fn drop(&mut self) {
-        if !self.ended.is_finished() {
-            self.handle.shutdown_now();
-        }
-    }
-}
-
-/// Waits for the beginning of the shutdown and carries out its phases.
-async fn end(
-    handle: ServerHandle,
-    mut accepting: JoinSet<()>,
-    deadline: Duration,
-) -> ShutdownReport {
-    let registry = &handle.registry;
-    handle.draining.cancelled().await;
-    let begun = Instant::now();
-    // The sessions hear of `draining` by themselves; here the listeners close.
-    while accepting.join_next().await.is_some() {}
-    tracing::info!(
-        open = registry.len(),
-        deadline_s = deadline.as_secs_f64(),
-        "draining"
-    );
-    tokio::select! {
-        () = registry.wait_empty() => {}
-        () = handle.cut.cancelled() => {}
-        () = sleep(deadline) => {}
-    }
-    handle.shutdown_now();
-    if timeout(CUT_TIMEOUT, registry.wait_empty()).await.is_err() {
-        tracing::error!(open = registry.len(), "connections hold on after being cut");
-    }
-    let (drained, cut) = registry.outcome();
-    let failed_services = handle.supervisor.stop().await;
-    ShutdownReport {
-        drained,
-        cut,
-        failed_services,
-        elapsed: begun.elapsed(),
     }
 }

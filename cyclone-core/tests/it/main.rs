@@ -16,5 +16,6 @@ mod server;
 mod service;
 mod session;
 mod shutdown;
+mod sockets;
 mod store;
 mod support;

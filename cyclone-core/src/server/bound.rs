@@ -1,0 +1,143 @@
+//! A server whose listeners are bound and that accepts nobody yet.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{RunningServer, Server, ServerError, limit};
+use crate::accept::{Acceptor, Shared};
+use crate::listener::Listener;
+use crate::peer::Address;
+use crate::registry::Registry;
+use crate::resources::Resources;
+use crate::service::{AnyService, Supervisor};
+use crate::session::Home;
+use crate::shutdown::ServerHandle;
+
+/// A server whose listeners are bound and that accepts nobody yet: [`Server::bind`] makes it.
+///
+/// Between the two a process may drop the privileges that only binding needed. Peers that connect meanwhile
+/// wait in the kernel's queue. Dropping it closes the listeners.
+#[must_use = "a bound server accepts nobody until it is started"]
+pub struct BoundServer {
+    addresses: Vec<Address>,
+    acceptors: Vec<Acceptor>,
+    services: Vec<AnyService>,
+    resources: Resources,
+    handle: ServerHandle,
+    max_connections: usize,
+    shutdown_deadline: Duration,
+}
+
+pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
+    let max_connections = server.max_connections.unwrap_or_else(limit::connections);
+    let registry = Registry::new();
+    let (draining, cut) = (CancellationToken::new(), CancellationToken::new());
+    let handle = ServerHandle {
+        registry: registry.clone(),
+        supervisor: Supervisor::new(server.service_timeout),
+        draining: draining.clone(),
+        cut: cut.clone(),
+    };
+    let permits = Arc::new(Semaphore::new(max_connections));
+    let resources = server
+        .resources
+        .insert(registry.clone())
+        .insert(handle.clone())
+        .build();
+    let shared = Shared {
+        home: Home::new(
+            registry.clone(),
+            resources.clone(),
+            draining.clone(),
+            cut.clone(),
+            Arc::clone(&permits),
+        ),
+        registry,
+        draining,
+        cut,
+        max_connections,
+        permits,
+    };
+    for (_, factory) in &server.listeners {
+        factory.check(&resources).map_err(ServerError::missing)?;
+    }
+    let (mut acceptors, mut addresses) = (Vec::new(), Vec::new());
+    for (endpoint, factory) in server.listeners {
+        let bound = Listener::bind(&endpoint, server.sockets.as_ref()).await;
+        let listener = bound.map_err(|error| ServerError::bind(&endpoint, error))?;
+        let address = listener
+            .local_address()
+            .map_err(|error| ServerError::bind(&endpoint, error))?;
+        tracing::info!(%endpoint, %address, protocol = factory.name(), "listening");
+        addresses.push(address);
+        acceptors.push(Acceptor {
+            listener,
+            factory,
+            shared: shared.clone(),
+        });
+    }
+    Ok(BoundServer {
+        addresses,
+        acceptors,
+        services: server.services,
+        resources,
+        handle,
+        max_connections,
+        shutdown_deadline: server.shutdown_deadline,
+    })
+}
+
+impl BoundServer {
+    /// The address of every listener in the order in which they were added, with the port that the kernel
+    /// picked where 0 was asked for.
+    #[must_use]
+    pub fn local_addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// The handle that ends the server from anywhere; one that was told to end before its start drains what
+    /// the kernel has queued and ends.
+    #[must_use]
+    pub fn handle(&self) -> &ServerHandle {
+        &self.handle
+    }
+
+    /// Starts the services and accepts.
+    ///
+    /// # Errors
+    /// [`ServerError`] when a service does not start. Nothing is left behind then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the listeners and tells the services that were started to end, without
+    /// waiting for them and without their own `stop`.
+    pub async fn start(self) -> Result<RunningServer, ServerError> {
+        let supervisor = &self.handle.supervisor;
+        supervisor.start(self.services, &self.resources).await?;
+        let mut accepting = JoinSet::new();
+        for acceptor in self.acceptors {
+            accepting.spawn(acceptor.run());
+        }
+        Ok(RunningServer::new(
+            self.addresses,
+            self.resources,
+            self.max_connections,
+            self.handle,
+            accepting,
+            self.shutdown_deadline,
+        ))
+    }
+}
+
+impl fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundServer")
+            .field("addresses", &self.addresses)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
