@@ -15,8 +15,9 @@ use tokio_util::sync::{CancellationToken, PollSemaphore};
 
 use crate::connection::Connection;
 use crate::listener::Listener;
+use crate::opening::{OPENING, Opening};
 use crate::peer::Peer;
-use crate::protocol::DynFactory;
+use crate::protocol::{DynFactory, Start};
 use crate::registry::Registry;
 use crate::session::{Home, Session, SessionGuard};
 use crate::transport::Transport;
@@ -46,14 +47,21 @@ pub(crate) struct Shared {
 /// One listener and what it serves.
 pub(crate) struct Acceptor {
     pub(crate) listener: Listener,
+    pub(crate) served: Served,
+}
+
+/// What a listener serves: everything that is needed once there is a connection.
+pub(crate) struct Served {
     pub(crate) factory: Arc<dyn DynFactory>,
+    /// What connections go through before their protocol; nothing at most endpoints.
+    pub(crate) opening: Option<Arc<Opening>>,
     pub(crate) shared: Shared,
 }
 
 impl Acceptor {
     /// Accepts until the server drains; returning closes the listener.
     pub(crate) async fn run(self) {
-        let draining = self.shared.draining.clone();
+        let draining = self.served.shared.draining.clone();
         tokio::select! {
             biased;
             () = draining.cancelled() => {}
@@ -65,11 +73,8 @@ impl Acceptor {
     /// Takes what the kernel has queued already: those peers may have sent a request, and closing the
     /// listener resets them. At the connection limit, or when the server cuts, that is what happens.
     fn accept_queue(self) {
-        let Self {
-            listener,
-            factory,
-            shared,
-        } = self;
+        let Self { listener, served } = self;
+        let shared = &served.shared;
         let queue = match listener.into_queue() {
             Ok(queue) => queue,
             Err(error) => {
@@ -86,7 +91,7 @@ impl Acceptor {
                 return;
             };
             match queue.accept() {
-                Ok((transport, peer)) => serve(&*factory, &shared, transport, peer, permit),
+                Ok((transport, peer)) => served.serve(transport, peer, permit),
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
@@ -98,7 +103,7 @@ impl Acceptor {
     }
 
     async fn accept_for_ever(&self) {
-        let mut permits = PollSemaphore::new(Arc::clone(&self.shared.permits));
+        let mut permits = PollSemaphore::new(Arc::clone(&self.served.shared.permits));
         let mut pause: Option<Duration> = None;
         let mut at_limit = false;
         loop {
@@ -107,8 +112,8 @@ impl Acceptor {
                     if pause.take().is_some() {
                         tracing::info!("accepting again");
                     }
-                    at_limit = at_limit && self.shared.permits.available_permits() == 0;
-                    serve(&*self.factory, &self.shared, transport, peer, permit);
+                    at_limit = at_limit && self.served.shared.permits.available_permits() == 0;
+                    self.served.serve(transport, peer, permit);
                 }
                 // The peer was gone before we took its connection: no fault of ours, on to the next.
                 Err(error) if is_about_one_connection(&error) => {
@@ -136,10 +141,11 @@ impl Acceptor {
         permits: &mut PollSemaphore,
         at_limit: &mut bool,
     ) -> io::Result<(Transport, Peer, OwnedSemaphorePermit)> {
+        let shared = &self.served.shared;
         poll_fn(|cx| {
             let Poll::Ready(permit) = permits.poll_acquire(cx) else {
-                let open = self.shared.registry.len();
-                if !*at_limit && open >= self.shared.max_connections {
+                let open = shared.registry.len();
+                if !*at_limit && open >= shared.max_connections {
                     *at_limit = true;
                     tracing::warn!(open, "connection limit reached, accepting pauses");
                 }
@@ -154,36 +160,41 @@ impl Acceptor {
     }
 }
 
-/// Enters a connection into the registry and runs its protocol in a task of its own.
-fn serve(
-    factory: &dyn DynFactory,
-    shared: &Shared,
-    transport: Transport,
-    peer: Peer,
-    permit: OwnedSemaphorePermit,
-) {
-    // A panic of the factory must not end the listener.
-    let prepared = catch_unwind(AssertUnwindSafe(|| factory.prepare(&peer)));
-    let start = match prepared {
-        Ok(Some(start)) => start,
-        Ok(None) => {
-            shared.registry.count_refused();
-            tracing::debug!(%peer, protocol = factory.name(), "peer refused");
+impl Served {
+    /// Enters a connection into the registry and runs its protocol in a task of its own.
+    fn serve(&self, transport: Transport, peer: Peer, permit: OwnedSemaphorePermit) {
+        let (registry, home) = (&self.shared.registry, &self.shared.home);
+        if let Some(opening) = &self.opening {
+            let (session, guard) = Session::register(home, registry, peer, OPENING, permit);
+            let (factory, registry) = (Arc::clone(&self.factory), registry.clone());
+            let opened = Arc::clone(opening).run(transport, session, factory, registry);
+            tokio::spawn(run(opened, guard));
             return;
         }
-        Err(_panic) => {
-            shared.registry.count_refused();
-            tracing::error!(%peer, protocol = factory.name(), "factory panicked");
+        let Some(start) = prepare(&*self.factory, registry, &peer) else {
             return;
+        };
+        let name = self.factory.name();
+        let (session, guard) = Session::register(home, registry, peer, name, permit);
+        let connection = Connection::of(transport, session.clone());
+        // A protocol may do something before its future is polled.
+        if catch_unwind(AssertUnwindSafe(|| start(connection, guard))).is_err() {
+            say_that_it_panicked(&session);
         }
-    };
-    let (registry, home) = (&shared.registry, &shared.home);
-    let (session, guard) = Session::register(home, registry, peer, factory.name(), permit);
-    let connection = Connection::of(transport, session.clone());
-    // A protocol may do something before its future is polled.
-    if catch_unwind(AssertUnwindSafe(|| start(connection, guard))).is_err() {
-        say_that_it_panicked(&session);
     }
+}
+
+/// Has the protocol of a peer built; `None` when the peer is refused, which is counted.
+pub(crate) fn prepare(factory: &dyn DynFactory, registry: &Registry, peer: &Peer) -> Option<Start> {
+    // A panic of the factory must not end the listener.
+    let prepared = catch_unwind(AssertUnwindSafe(|| factory.prepare(peer)));
+    match prepared {
+        Ok(Some(start)) => return Some(start),
+        Ok(None) => tracing::debug!(%peer, protocol = factory.name(), "peer refused"),
+        Err(_panic) => tracing::error!(%peer, protocol = factory.name(), "factory panicked"),
+    }
+    registry.count_refused();
+    None
 }
 
 /// Runs the protocol of one connection until it ends or is cut.

@@ -108,6 +108,7 @@ mod listener;
 mod lock;
 mod log;
 mod looping_call;
+mod opening;
 mod peer;
 mod pool;
 mod port_error;
@@ -147,6 +148,7 @@ pub use log::{
     EntryId, Log, LogEntry, LogLimits, LogRead, MemoryLog, ParseEntryIdError, SharedLog,
 };
 pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
+pub use opening::DEFAULT_OPENING_TIMEOUT;
 pub use peer::{Address, Peer};
 pub use pool::{
     DEFAULT_CHECK_AFTER, DEFAULT_CHECK_TIMEOUT, DEFAULT_KEEPALIVE, DEFAULT_MAX_LIFETIME,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The address of one end of a connection, or of a listener.
 ///
@@ -61,30 +62,62 @@ impl From<&tokio::net::unix::SocketAddr> for Address {
     }
 }
 
-/// The two addresses of an accepted connection.
+/// The two addresses of an accepted connection, and what its opening found out.
 ///
-/// It holds what the transport itself knows. What a proxy claims in a header is not here: a claim has to be
-/// trusted first.
+/// Behind a proxy that the endpoint trusts they are what its PROXY header says; everywhere else what the transport
+/// itself knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     remote: Address,
     local: Address,
+    /// One pointer, as few connections have any of it.
+    found: Option<Arc<Found>>,
+}
+
+/// What the opening of a connection found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Found {
+    proxy: Option<Address>,
 }
 
 impl Peer {
     /// A peer at `remote` that reached us at `local`.
     #[must_use]
     pub fn new(remote: Address, local: Address) -> Self {
-        Self { remote, local }
+        Self {
+            remote,
+            local,
+            found: None,
+        }
     }
 
-    /// Where the peer is.
+    /// A peer at `remote` that reached `local` through this proxy.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the step of the PROXY header")
+    )]
+    pub(crate) fn through(remote: Address, local: Address, proxy: Address) -> Self {
+        let found = Found { proxy: Some(proxy) };
+        Self {
+            remote,
+            local,
+            found: Some(Arc::new(found)),
+        }
+    }
+
+    /// Where the peer is; behind a proxy, where the proxy says that it is.
     #[must_use]
     pub fn remote(&self) -> &Address {
         &self.remote
     }
 
-    /// Which of our addresses it reached.
+    /// Where the proxy is that the peer came through, as the transport knows it; `None` without one.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Address> {
+        self.found.as_ref()?.proxy.as_ref()
+    }
+
+    /// Which of our addresses it reached; behind a proxy, which of the proxy's.
     #[must_use]
     pub fn local(&self) -> &Address {
         &self.local

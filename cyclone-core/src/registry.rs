@@ -172,7 +172,7 @@ impl Registry {
         self.inner.next_id.load(Ordering::Relaxed) - 1
     }
 
-    /// How many peers a factory refused since the server started.
+    /// How many peers were refused since the server started: by a factory, or because their opening failed.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.inner.refused.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
@@ -42,6 +42,8 @@ pub struct Session {
 struct Inner {
     id: ConnectionId,
     peer: Peer,
+    /// What the opening of the connection found out about it.
+    refined: OnceLock<Box<Peer>>,
     since: Instant,
     home: Arc<Home>,
     protocol: Mutex<&'static str>,
@@ -131,6 +133,7 @@ impl Session {
             inner: Arc::new(Inner {
                 id,
                 peer,
+                refined: OnceLock::new(),
                 since: Instant::now(),
                 home,
                 protocol: Mutex::new(protocol),
@@ -165,7 +168,18 @@ impl Session {
     /// The two addresses of the connection.
     #[must_use]
     pub fn peer(&self) -> &Peer {
-        &self.inner.peer
+        match self.inner.refined.get() {
+            Some(refined) => refined,
+            None => &self.inner.peer,
+        }
+    }
+
+    /// Says who the peer is, once: what the opening of the connection found out.
+    pub(crate) fn refine_peer(&self, peer: Peer) {
+        if peer != self.inner.peer {
+            // Only the opening does this, at its end.
+            let _ = self.inner.refined.set(Box::new(peer));
+        }
     }
 
     /// The protocol that the connection speaks now.
@@ -293,7 +307,7 @@ impl Session {
         ConnectionInfo::new(
             self.inner.id,
             self.protocol(),
-            self.inner.peer.clone(),
+            self.peer().clone(),
             self.inner.since,
         )
     }
@@ -310,7 +324,7 @@ impl fmt::Debug for Session {
         f.debug_struct("Session")
             .field("id", &self.inner.id)
             .field("protocol", &self.protocol())
-            .field("peer", &self.inner.peer)
+            .field("peer", self.peer())
             .field("draining", &self.is_draining())
             .field("cut", &self.is_cut())
             .finish_non_exhaustive()

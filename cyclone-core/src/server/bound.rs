@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{RunningServer, Server, ServerError, limit};
-use crate::accept::{Acceptor, Shared};
+use crate::accept::{Acceptor, Served, Shared};
 use crate::listener::Listener;
 use crate::peer::Address;
 use crate::registry::Registry;
@@ -75,11 +75,12 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
             .map_err(|error| ServerError::bind(&endpoint, error))?;
         tracing::info!(%endpoint, %address, protocol = factory.name(), "listening");
         addresses.push(address);
-        acceptors.push(Acceptor {
-            listener,
+        let served = Served {
             factory,
+            opening: None,
             shared: shared.clone(),
-        });
+        };
+        acceptors.push(Acceptor { listener, served });
     }
     Ok(BoundServer {
         addresses,
@@ -105,6 +106,14 @@ impl BoundServer {
     #[must_use]
     pub fn handle(&self) -> &ServerHandle {
         &self.handle
+    }
+
+    /// Puts an opening before every protocol.
+    #[cfg(test)]
+    pub(crate) fn set_opening(&mut self, opening: &Arc<crate::opening::Opening>) {
+        for acceptor in &mut self.acceptors {
+            acceptor.served.opening = Some(Arc::clone(opening));
+        }
     }
 
     /// Starts the services and accepts.
