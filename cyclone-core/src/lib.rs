@@ -121,6 +121,8 @@ mod session;
 mod shutdown;
 mod sockets;
 mod store;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 mod until_cut;
 pub mod upgrade;

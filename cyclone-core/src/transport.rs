@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+#[cfg(feature = "tls")]
+use crate::tls::TlsStream;
+
 /// A byte stream of any kind, boxed.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -23,6 +26,8 @@ pub struct Transport {
 enum Kind {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(TlsStream),
     Other(Box<dyn Stream>),
 }
 
@@ -43,11 +48,24 @@ impl Transport {
         }
     }
 
+    /// The TLS stream, when this is one.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn as_tls(&self) -> Option<&TlsStream> {
+        match &self.kind {
+            Kind::Tls(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// Ready when a read may give something; for other streams than sockets always.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.kind {
             Kind::Tcp(stream) => stream.poll_read_ready(cx),
             Kind::Unix(stream) => stream.poll_read_ready(cx),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => stream.poll_read_ready(cx),
             Kind::Other(_) => Poll::Ready(Ok(())),
         }
     }
@@ -84,11 +102,23 @@ impl From<DuplexStream> for Transport {
     }
 }
 
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+impl From<TlsStream> for Transport {
+    fn from(stream: TlsStream) -> Self {
+        Self {
+            kind: Kind::Tls(stream),
+        }
+    }
+}
+
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Tcp(stream) => f.debug_tuple("Tcp").field(stream).finish(),
             Kind::Unix(stream) => f.debug_tuple("Unix").field(stream).finish(),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => stream.fmt(f),
             Kind::Other(_) => f.write_str("Other"),
         }
     }
@@ -103,6 +133,8 @@ impl AsyncRead for Transport {
         match &mut self.kind {
             Kind::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Kind::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Kind::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -117,6 +149,8 @@ impl AsyncWrite for Transport {
         match &mut self.kind {
             Kind::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Kind::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Kind::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -129,6 +163,8 @@ impl AsyncWrite for Transport {
         match &mut self.kind {
             Kind::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Kind::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Kind::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -137,6 +173,8 @@ impl AsyncWrite for Transport {
         match &self.kind {
             Kind::Tcp(stream) => stream.is_write_vectored(),
             Kind::Unix(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => stream.is_write_vectored(),
             Kind::Other(stream) => stream.is_write_vectored(),
         }
     }
@@ -145,6 +183,8 @@ impl AsyncWrite for Transport {
         match &mut self.kind {
             Kind::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Kind::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Kind::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -153,6 +193,8 @@ impl AsyncWrite for Transport {
         match &mut self.kind {
             Kind::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Kind::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Kind::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -1,0 +1,74 @@
+//! How the certificates of a server are, in time.
+
+use std::time::{Duration, SystemTime};
+
+use super::ServerTls;
+use crate::health::Health;
+use crate::tls::certificate::Certificate;
+
+/// A certificate counts as about to expire in this part of its life at the earliest.
+const LAST_PART: u32 = 3;
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+impl ServerTls {
+    pub(super) fn health_at(&self, now: SystemTime) -> Health {
+        let active = self.active();
+        let mut expired = Vec::new();
+        let mut reasons = Vec::new();
+        for (certificate, place) in active.certificates.iter().zip(&active.places) {
+            let expires = certificate.expires();
+            match expires.duration_since(now) {
+                Ok(left) if left > self.warning(certificate) => {}
+                Ok(left) if !left.is_zero() => {
+                    reasons.push(format!("{place} expires in {}", rough(left)));
+                }
+                _ => {
+                    let ago = now.duration_since(expires).unwrap_or_default();
+                    expired.push(format!("{place} expired {} ago", rough(ago)));
+                }
+            }
+        }
+        let all_expired = expired.len() == active.certificates.len();
+        if let Some((update, place)) = &active.next_update
+            && *update <= now
+        {
+            let reason = format!(
+                "the revocation list in {place} is out of date, so that clients are refused"
+            );
+            return Health::Down(reason);
+        }
+        if let Some(failure) = &self.shared.state.borrow().failure {
+            reasons.push(format!("the certificates were not replaced: {failure}"));
+        }
+        reasons.splice(0..0, expired);
+        match reasons.is_empty() {
+            true => Health::Up,
+            false if all_expired => Health::Down(reasons.join("; ")),
+            false => Health::Degraded(reasons.join("; ")),
+        }
+    }
+
+    /// How long before its end a certificate counts as about to expire.
+    fn warning(&self, certificate: &Certificate) -> Duration {
+        let life = certificate
+            .expires()
+            .duration_since(certificate.valid_from());
+        let last_part = life.unwrap_or_default() / LAST_PART;
+        self.shared.settings.expiry_warning.min(last_part)
+    }
+}
+
+/// A time in days or hours, rounded down.
+fn rough(time: Duration) -> String {
+    let (count, unit) = match time.as_secs() {
+        seconds if seconds >= 2 * DAY => (seconds / DAY, "days"),
+        seconds if seconds >= 2 * HOUR => (seconds / HOUR, "hours"),
+        seconds => (seconds / 60, "minutes"),
+    };
+    format!("{count} {unit}")
+}
+
+#[cfg(test)]
+mod tests;
