@@ -108,11 +108,13 @@ mod listener;
 mod lock;
 mod log;
 mod looping_call;
+mod observed;
 mod opening;
 mod peer;
 mod pool;
 mod port_error;
 mod protocol;
+mod readiness;
 mod registry;
 mod resources;
 mod server;
@@ -160,13 +162,18 @@ pub use pool::{
 };
 pub use port_error::{MAX_NAME_BYTES, PortError, PortErrorKind};
 pub use protocol::{Protocol, ProtocolFactory, ProtocolFn, protocol_fn};
+pub use readiness::Readiness;
 pub use registry::{ConnectionId, ConnectionInfo, Registry};
 pub use resources::{Context, MissingResource, Resources, ResourcesBuilder};
 pub use server::{
     BoundServer, DEFAULT_SERVICE_TIMEOUT, DEFAULT_SHUTDOWN_DEADLINE, RunningServer, Server,
     ServerError,
 };
-pub use service::{Service, ServiceContext, ServiceError, ServiceInfo};
+pub use service::{
+    DEFAULT_READY_TIMEOUT, FailureKind, GiveUp, MAX_COUNTED_RESTARTS, Restart, Service,
+    ServiceChangeError, ServiceContext, ServiceError, ServiceFailure, ServiceGroup, ServiceInfo,
+    ServiceOptions, ServiceState, ServicesWatch,
+};
 pub use session::{Session, SessionGuard};
 pub use shutdown::{ServerHandle, ShutdownReport};
 pub use sockets::Sockets;

@@ -9,17 +9,19 @@ use tokio::sync::Semaphore;
 use crate::endpoint::Endpoint;
 use crate::protocol::{DynFactory, ProtocolFactory};
 use crate::resources::{Resources, ResourcesBuilder};
-use crate::service::{AnyService, OnStop, Service, ServiceError};
+use crate::service::{OnStop, Service, ServiceError, ServiceGroup, ServiceOptions};
 use crate::shutdown::ShutdownReport;
 use crate::sockets::Sockets;
 
 pub use bound::BoundServer;
 pub use error::ServerError;
+use observing::Observing;
 pub use running::RunningServer;
 
 mod bound;
 mod error;
 mod limit;
+mod observing;
 mod running;
 mod signal;
 
@@ -59,7 +61,8 @@ pub const DEFAULT_SERVICE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Server {
     listeners: Vec<(Endpoint, Arc<dyn DynFactory>)>,
     sockets: Option<Sockets>,
-    services: Vec<AnyService>,
+    services: ServiceGroup,
+    observing: Observing,
     resources: ResourcesBuilder,
     shutdown_deadline: Duration,
     service_timeout: Duration,
@@ -72,7 +75,8 @@ impl Server {
         Self {
             listeners: Vec::new(),
             sockets: None,
-            services: Vec::new(),
+            services: ServiceGroup::root(),
+            observing: Observing::default(),
             resources: Resources::builder(),
             shutdown_deadline: DEFAULT_SHUTDOWN_DEADLINE,
             service_timeout: DEFAULT_SERVICE_TIMEOUT,
@@ -107,9 +111,8 @@ impl Server {
     }
 
     /// Adds a service; services start in this order and stop in reverse.
-    pub fn service(mut self, service: impl Service) -> Self {
-        self.services.push(Arc::new(service));
-        self
+    pub fn service(self, service: impl Service) -> Self {
+        self.service_with(service, ServiceOptions::new())
     }
 
     /// Adds an action for the shutdown, in the order of the services: closing a pool, for instance.

@@ -1,19 +1,26 @@
 //! Named parts of a server that run beside its listeners: background work, pools, clocks.
 
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::health::Health;
-use crate::resources::{Context, Resources};
 
-pub(crate) use supervisor::Supervisor;
+pub use change::ServiceChangeError;
+pub use context::ServiceContext;
+pub use group::ServiceGroup;
+pub use info::{FailureKind, ServiceFailure, ServiceInfo, ServiceState};
+pub use options::{DEFAULT_READY_TIMEOUT, GiveUp, MAX_COUNTED_RESTARTS, Restart, ServiceOptions};
+pub use watch::ServicesWatch;
 
-mod supervisor;
+mod change;
+mod context;
+mod group;
+mod info;
+mod node;
+mod options;
+mod watch;
 
 /// Why a service failed: any error of the service's own.
 pub type ServiceError = Box<dyn Error + Send + Sync>;
@@ -22,7 +29,8 @@ pub type ServiceError = Box<dyn Error + Send + Sync>;
 ///
 /// The [`Server`](crate::Server) starts its services in the order in which they were added, before it accepts
 /// the first connection, and stops them in reverse order, after the last connection is gone. Between the two
-/// [`run`](Self::run) is supervised: when it fails or panics, it is run again after a growing, jittered pause.
+/// [`run`](Self::run) is supervised: when it fails or panics, it is run again after a growing, jittered pause,
+/// unless its [`ServiceOptions`] say otherwise. Several services can be one: see [`ServiceGroup`].
 ///
 /// ```
 /// use cyclone_core::{Service, ServiceContext, ServiceError};
@@ -59,8 +67,8 @@ pub trait Service: Send + Sync + 'static {
     /// overridden.
     ///
     /// # Errors
-    /// After an error or a panic it is run again; after `Ok` it is not. An error while the server stops is told
-    /// in the shutdown report.
+    /// After an error or a panic it is run again, after `Ok` it is not, unless the
+    /// [`ServiceOptions`] say otherwise. An error while the server stops is told in the shutdown report.
     ///
     /// # Cancel safety
     /// The future is dropped when it has not ended within the server's
@@ -84,55 +92,37 @@ pub trait Service: Send + Sync + 'static {
     fn health(&self) -> Health {
         Health::Up
     }
-}
 
-/// What a running service knows of its server.
-#[derive(Clone, Debug)]
-pub struct ServiceContext {
-    resources: Resources,
-    stopping: CancellationToken,
-}
-
-impl ServiceContext {
-    /// A context of one's own, for tests of services and for other supervisors; `stopping` ends the service.
-    #[must_use]
-    pub fn new(resources: Resources, stopping: CancellationToken) -> Self {
-        Self {
-            resources,
-            stopping,
-        }
-    }
-
-    /// Waits until the service has to end.
+    /// Whether the service says itself when it is ready, by [`ServiceContext::ready`]; otherwise it is once
+    /// [`start`](Self::start) is done.
     ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped; once resolved it resolves at once for ever.
-    pub async fn stopping(&self) {
-        self.stopping.cancelled().await;
+    /// Until then the services that [need](ServiceOptions::needs) it are not started, and the server is not
+    /// [ready](crate::ServerHandle::readiness). A service that runs for longer than
+    /// [`ServiceOptions::ready_timeout`] without saying so has failed.
+    fn reports_ready(&self) -> bool {
+        false
     }
 
-    /// Whether [`stopping`](Self::stopping) has resolved.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.is_cancelled()
-    }
-}
-
-impl Context for ServiceContext {
-    fn resources(&self) -> &Resources {
-        &self.resources
+    /// The services that this one consists of, when it is a [`ServiceGroup`] or has one inside.
+    ///
+    /// They are shown below it. Its own [`start`](Self::start), [`run`](Self::run) and [`stop`](Self::stop) have to
+    /// call those of the group, which have no time limit beside those of the services inside.
+    fn parts(&self) -> Option<&ServiceGroup> {
+        None
     }
 }
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), ServiceError>> + Send + 'a>>;
 
-/// [`Service`] with boxed futures: what the supervisor keeps.
+/// [`Service`] with boxed futures: what a group keeps.
 pub(crate) trait DynService: Send + Sync + 'static {
     fn name(&self) -> &str;
     fn start<'a>(&'a self, cx: &'a ServiceContext) -> Boxed<'a>;
     fn run<'a>(&'a self, cx: &'a ServiceContext) -> Boxed<'a>;
     fn stop(&self) -> Boxed<'_>;
     fn health(&self) -> Health;
+    fn reports_ready(&self) -> bool;
+    fn parts(&self) -> Option<&ServiceGroup>;
 }
 
 impl<T: Service> DynService for T {
@@ -155,6 +145,14 @@ impl<T: Service> DynService for T {
     fn health(&self) -> Health {
         Service::health(self)
     }
+
+    fn reports_ready(&self) -> bool {
+        Service::reports_ready(self)
+    }
+
+    fn parts(&self) -> Option<&ServiceGroup> {
+        Service::parts(self)
+    }
 }
 
 /// A service that only ends something: what [`Server::on_stop`](crate::Server::on_stop) makes.
@@ -174,28 +172,6 @@ where
 
     async fn stop(&self) -> Result<(), ServiceError> {
         (self.stop)().await
-    }
-}
-
-/// A service as its server sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServiceInfo {
-    /// The name of the service.
-    pub name: String,
-    /// How often it was run again after a failure.
-    pub restarts: u64,
-    /// How it is: what the service says, or down while it waits to be run again.
-    pub health: Health,
-}
-
-impl fmt::Display for ServiceInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.health)?;
-        match self.restarts {
-            0 => Ok(()),
-            restarts => write!(f, " ({restarts} restarts)"),
-        }
     }
 }
 

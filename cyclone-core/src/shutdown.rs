@@ -1,12 +1,17 @@
 //! The handle that ends a server and the report of how it ended.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::observed::Observed;
 use crate::registry::{ConnectionInfo, Registry};
-use crate::service::{ServiceInfo, Supervisor};
+use crate::service::{
+    Service, ServiceChangeError, ServiceFailure, ServiceGroup, ServiceInfo, ServiceOptions,
+    ServicesWatch,
+};
 
 /// Lets any part of a process look into a running server and end it; clones are handles of the same server.
 ///
@@ -14,9 +19,10 @@ use crate::service::{ServiceInfo, Supervisor};
 #[derive(Clone)]
 pub struct ServerHandle {
     pub(crate) registry: Registry,
-    pub(crate) supervisor: Supervisor,
+    pub(crate) services: ServiceGroup,
     pub(crate) draining: CancellationToken,
     pub(crate) cut: CancellationToken,
+    pub(crate) observed: Arc<Observed>,
 }
 
 impl ServerHandle {
@@ -50,7 +56,52 @@ impl ServerHandle {
     /// The services of the server and how they are, in the order of their start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceInfo> {
-        self.supervisor.services()
+        self.services.services()
+    }
+
+    /// The service at this path: its name, or those of the groups that it is in and its name, with slashes between.
+    #[must_use]
+    pub fn service_named(&self, path: &str) -> Option<ServiceInfo> {
+        self.services.service_named(path)
+    }
+
+    /// A watch of all services, which has seen the current state.
+    #[must_use]
+    pub fn watch_services(&self) -> ServicesWatch {
+        self.services.watch()
+    }
+
+    /// Adds a service to the running server and starts it, behind those that are there; it is stopped before them.
+    ///
+    /// # Errors
+    /// As [`ServiceGroup::add`].
+    ///
+    /// # Cancel safety
+    /// As [`ServiceGroup::add`].
+    pub async fn add_service(
+        &self,
+        service: impl Service,
+        options: ServiceOptions,
+    ) -> Result<(), ServiceChangeError> {
+        self.services.add(service, options).await
+    }
+
+    /// Stops the service at this path and takes it away.
+    ///
+    /// # Errors
+    /// As [`ServiceGroup::remove`].
+    ///
+    /// # Cancel safety
+    /// As [`ServiceGroup::remove`].
+    pub async fn remove_service(&self, path: &str) -> Result<(), ServiceChangeError> {
+        self.services.remove(path).await
+    }
+
+    /// Shuts down because of a service.
+    pub(crate) fn fail(&self, failure: ServiceFailure) {
+        tracing::error!(%failure, "shutting down because a service is given up");
+        self.observed.failed(failure);
+        self.shutdown();
     }
 }
 
@@ -76,15 +127,18 @@ pub struct ShutdownReport {
     pub cut: Vec<ConnectionInfo>,
     /// Services that failed to stop, or not in time, with the reason.
     pub failed_services: Vec<(String, String)>,
+    /// The service that was given up and took the server along, if that is
+    /// [why](crate::GiveUp::StopServer) it ended.
+    pub cause: Option<ServiceFailure>,
     /// From the beginning of the shutdown to its end.
     pub elapsed: Duration,
 }
 
 impl ShutdownReport {
-    /// Whether nothing was cut and every service stopped well.
+    /// Whether nothing was cut, every service stopped well, and none was the cause.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cut.is_empty() && self.failed_services.is_empty()
+        self.cut.is_empty() && self.failed_services.is_empty() && self.cause.is_none()
     }
 }
 
@@ -97,6 +151,9 @@ impl fmt::Display for ShutdownReport {
             self.drained,
             self.cut.len()
         )?;
+        if let Some(cause) = &self.cause {
+            write!(f, "\nbecause {cause}")?;
+        }
         for connection in &self.cut {
             write!(f, "\ncut {connection}")?;
         }

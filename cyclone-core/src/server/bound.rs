@@ -14,7 +14,7 @@ use crate::listener::Listener;
 use crate::peer::Address;
 use crate::registry::Registry;
 use crate::resources::Resources;
-use crate::service::{AnyService, Supervisor};
+use crate::service::ServiceGroup;
 use crate::session::Home;
 use crate::shutdown::ServerHandle;
 
@@ -26,7 +26,8 @@ use crate::shutdown::ServerHandle;
 pub struct BoundServer {
     addresses: Vec<Address>,
     acceptors: Vec<Acceptor>,
-    services: Vec<AnyService>,
+    services: ServiceGroup,
+    service_timeout: Duration,
     resources: Resources,
     handle: ServerHandle,
     max_connections: usize,
@@ -39,9 +40,10 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
     let (draining, cut) = (CancellationToken::new(), CancellationToken::new());
     let handle = ServerHandle {
         registry: registry.clone(),
-        supervisor: Supervisor::new(server.service_timeout),
+        services: server.services.clone(),
         draining: draining.clone(),
         cut: cut.clone(),
+        observed: server.observing.begin(max_connections),
     };
     let permits = Arc::new(Semaphore::new(max_connections));
     let resources = server
@@ -86,6 +88,7 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
         addresses,
         acceptors,
         services: server.services,
+        service_timeout: server.service_timeout,
         resources,
         handle,
         max_connections,
@@ -125,12 +128,14 @@ impl BoundServer {
     /// Dropping the future closes the listeners and tells the services that were started to end, without
     /// waiting for them and without their own `stop`.
     pub async fn start(self) -> Result<RunningServer, ServerError> {
-        let supervisor = &self.handle.supervisor;
-        supervisor.start(self.services, &self.resources).await?;
+        let limit = self.service_timeout;
+        let started = self.services.start_root(limit, &self.resources);
+        started.await.map_err(ServerError::service)?;
         let mut accepting = JoinSet::new();
         for acceptor in self.acceptors {
             accepting.spawn(acceptor.run());
         }
+        self.handle.observed.serves();
         Ok(RunningServer::new(
             self.addresses,
             self.resources,

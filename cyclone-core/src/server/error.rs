@@ -6,7 +6,7 @@ use std::io;
 
 use crate::endpoint::Endpoint;
 use crate::resources::MissingResource;
-use crate::service::ServiceError;
+use crate::service::{ServiceChangeError, ServiceError};
 
 /// Why a server did not start; nothing of it is left behind.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ impl ServerError {
         }
     }
 
-    pub(crate) fn service(name: &str, source: ServiceError) -> Self {
-        let name = name.to_owned();
+    pub(crate) fn service(error: ServiceChangeError) -> Self {
+        let (name, source) = error.into_parts();
         Self {
             kind: Kind::Service { name, source },
         }
@@ -64,7 +64,7 @@ impl ServerError {
         }
     }
 
-    /// The name of the service that did not start.
+    /// The path of the service that did not start: its name behind those of the groups that it is in.
     #[must_use]
     pub fn failed_service(&self) -> Option<&str> {
         match &self.kind {

@@ -106,6 +106,7 @@ fn resume(error: JoinError) -> ShutdownReport {
             drained: 0,
             cut: Vec::new(),
             failed_services: vec![("server".into(), "its runtime was shut down".into())],
+            cause: None,
             elapsed: Duration::ZERO,
         },
     }
@@ -151,11 +152,12 @@ async fn end(
         tracing::error!(open = registry.len(), "connections hold on after being cut");
     }
     let (drained, cut) = registry.outcome();
-    let failed_services = handle.supervisor.stop().await;
+    let failed_services = handle.services.stop_root().await;
     ShutdownReport {
         drained,
         cut,
         failed_services,
+        cause: handle.observed.cause(),
         elapsed: begun.elapsed(),
     }
 }

@@ -15,6 +15,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{greeted, polite, rest, tcp_address, within};
 
+mod change;
+mod group;
+mod ready;
+mod restart;
+
 /// What happened, in order, to all services of a test.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<String>>>);
