@@ -115,6 +115,7 @@ mod pool;
 mod port_error;
 mod protocol;
 mod readiness;
+pub mod proxy_protocol;
 mod registry;
 mod resources;
 mod server;

@@ -9,6 +9,7 @@ mod headers;
 mod http1;
 mod lines;
 mod names;
+mod proxy_protocol;
 mod routes;
 mod serve;
 mod sse;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     target("lines", lines::lines),
     target("location", routes::location),
     target("media_type", headers::media_type),
+    target("proxy_protocol", proxy_protocol::proxy_protocol),
     target("range", files::range),
     target("routes", routes::routes),
     target("set_cookie", headers::set_cookie),
