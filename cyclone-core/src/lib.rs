@@ -71,6 +71,7 @@
 //! | a memory store | 1,048,576 keys, 256 MiB | [`StoreLimits`] |
 //! | name of a topic, stream or key | 1,024 bytes | fixed |
 //! | line, wait for a line, wait to write (`Lines`) | 16 KiB, 10 min, 30 s | `Lines` |
+//! | netstring, string after its length | 99,999 bytes | `NetstringCodec`, `Int8Codec`, `Int16Codec`, `Int32Codec` |
 //!
 //! How long a protocol of your own may take is its own business: put [`tokio::time::timeout`] around what waits for a
 //! peer, or use `Lines`, which has limits of its own.
@@ -79,7 +80,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `lines` | no | `Lines`, a bounded reader and writer of text lines |
+//! | `lines` | no | `Lines`, a bounded reader and writer of text lines; codecs of lines, netstrings and prefixed strings |
 //! | `conformance` | no | `conformance`, checks of what the ports promise, for tests of drivers |
 //!
 //! # Not supported yet
@@ -94,6 +95,8 @@
 mod accept;
 mod backoff;
 mod bus;
+#[cfg(feature = "lines")]
+mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
@@ -140,13 +143,18 @@ pub use bus::{
     DEFAULT_SUBSCRIPTION_BYTES, DEFAULT_SUBSCRIPTION_MESSAGES, Delivery, LocalBus, SharedBus,
     Subscription, SubscriptionLimits, SubscriptionSender,
 };
+#[cfg(feature = "lines")]
+pub use codec::{
+    DEFAULT_MAX_DISCARDED_BYTES, DEFAULT_MAX_LINE_BYTES, DEFAULT_MAX_STRING_BYTES, FrameError,
+    Int8Codec, Int16Codec, Int32Codec, LineCodec, LineEvent, NetstringCodec, PrefixedCodec, Raw,
+};
 pub use connection::{Connection, IN_MEMORY_BUFFER_BYTES};
 pub use connector::{ConnectionError, ConnectionErrorKind, Connector, DEFAULT_CONNECT_TIMEOUT};
 pub use endpoint::{DEFAULT_BACKLOG, DEFAULT_UNIX_MODE, Endpoint, EndpointError};
 pub use event_loop_delay::{DEFAULT_RESOLUTION, EventLoopDelay};
 pub use health::{Health, HealthReporter, HealthWatch};
 #[cfg(feature = "lines")]
-pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_LINE_BYTES, DEFAULT_WRITE_TIMEOUT, Lines};
+pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_WRITE_TIMEOUT, Lines};
 pub use link::{DEFAULT_LINK_CLOSE_TIMEOUT, Link, LinkBuilder, LinkContext, LinkError, LinkState};
 pub use log::{
     DEFAULT_LOG_BYTES, DEFAULT_LOG_STREAM_BYTES, DEFAULT_LOG_STREAM_ENTRIES, DEFAULT_LOG_STREAMS,

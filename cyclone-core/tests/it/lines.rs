@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use cyclone_core::{
     Address, Connection, Context, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_LINE_BYTES,
-    DEFAULT_WRITE_TIMEOUT, IN_MEMORY_BUFFER_BYTES, Lines, Resources, Session,
+    DEFAULT_WRITE_TIMEOUT, FrameError, IN_MEMORY_BUFFER_BYTES, Lines, Resources, Session,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
+
+mod raw;
 
 fn lines() -> (Lines, DuplexStream) {
     let (connection, peer) = Connection::in_memory();
@@ -26,7 +28,8 @@ async fn read_all(lines: &mut Lines) -> Vec<String> {
 
 fn too_long(result: &io::Result<Option<String>>) -> bool {
     result.as_ref().is_err_and(|error| {
-        error.kind() == ErrorKind::InvalidData && error.to_string() == "line too long"
+        let too_long = matches!(FrameError::of(error), Some(FrameError::TooLong { .. }));
+        error.kind() == ErrorKind::InvalidData && too_long
     })
 }
 

@@ -2,6 +2,8 @@
 
 mod accept;
 mod bus;
+#[cfg(feature = "lines")]
+mod codec;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod fake_connector;
