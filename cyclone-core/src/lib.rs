@@ -117,10 +117,12 @@ mod peer;
 mod pool;
 mod port_error;
 mod protocol;
-mod readiness;
 pub mod proxy_protocol;
+mod readiness;
 mod registry;
 mod resources;
+#[cfg(feature = "runner")]
+pub mod runner;
 mod server;
 mod service;
 mod session;
