@@ -4,6 +4,7 @@
 //! becomes a file there, called `regression-` and what it was.
 
 mod arguments;
+mod codec;
 mod files;
 mod headers;
 mod http1;
@@ -41,10 +42,13 @@ pub const TARGETS: &[Target] = &[
     target("http1_head", http1::head),
     target("http1_requests", http1::requests),
     target("http1_upgrade", http1::upgrade),
+    target("line_codec", codec::lines),
     target("lines", lines::lines),
     target("location", routes::location),
     target("media_type", headers::media_type),
     target("proxy_protocol", proxy_protocol::proxy_protocol),
+    target("netstrings", codec::netstrings),
+    target("prefixed", codec::prefixed),
     target("range", files::range),
     target("routes", routes::routes),
     target("set_cookie", headers::set_cookie),
