@@ -13,6 +13,8 @@ mod link;
 mod listener;
 mod log;
 mod looping_call;
+#[cfg(feature = "runner")]
+mod options;
 mod pool;
 mod server;
 mod service;

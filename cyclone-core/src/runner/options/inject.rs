@@ -67,17 +67,7 @@ impl Injection {
         let Self::Values(values) = self else {
             return Ok(());
         };
-        if let Shape::Many { least, most, .. } = spec.shape {
-            let count = values.len();
-            if count < least || count > most {
-                let expected = if least == most {
-                    least.to_string()
-                } else {
-                    format!("{least} to {most}")
-                };
-                return Err(format!("{count} values are given, expected {expected}"));
-            }
-        }
+        count(values.len(), spec.shape)?;
         values
             .iter()
             .try_for_each(|value| check(arg, value, spec.secret))
@@ -94,8 +84,11 @@ impl Injection {
         };
         match self {
             Self::Nothing => arg,
-            // So that it takes no argument of its neighbour.
-            Self::Bare(_) => arg.require_equals(true),
+            // So that it does not take its neighbour for its value.
+            Self::Bare(_) => match arg.get_action() {
+                ArgAction::Set | ArgAction::Append => arg.require_equals(true),
+                _ => arg,
+            },
             Self::Values(_) => {
                 let arg = arg
                     .action(ArgAction::Append)
@@ -118,6 +111,33 @@ impl Injection {
             Self::Values(values) => values.into_iter().map(with).collect(),
         }
     }
+}
+
+fn count(count: usize, shape: Shape) -> Result<(), String> {
+    let Shape::Many {
+        least,
+        most,
+        repeats,
+        ..
+    } = shape
+    else {
+        return Ok(());
+    };
+    let fits = match repeats {
+        true if least == most && least > 0 => count.is_multiple_of(least),
+        true => count >= least,
+        false => (least..=most).contains(&count),
+    };
+    if fits {
+        return Ok(());
+    }
+    let expected = match (repeats, most) {
+        (true, _) if least == most => format!("expected {least} at a time"),
+        (true, _) | (_, usize::MAX) => format!("expected {least} or more"),
+        _ if least == most => format!("expected {least}"),
+        _ => format!("expected {least} to {most}"),
+    };
+    Err(format!("{count} values are given, {expected}"))
 }
 
 /// Parses one value alone, so that the error is about nothing else.

@@ -17,11 +17,13 @@ pub(super) enum Shape {
     Count,
     /// One value; `bare` if the option alone is one too.
     One { bare: bool },
-    /// Any number of values, one from the other by this character in one text.
+    /// Several values, in one text with this character between them: from `least` to `most`, or any number of such
+    /// groups if the option can be repeated.
     Many {
         delimiter: char,
         least: usize,
         most: usize,
+        repeats: bool,
     },
 }
 
@@ -56,18 +58,18 @@ impl Spec {
         let least = range.map_or(1, |range| range.min_values());
         let most = range.map_or(1, |range| range.max_values());
         let delimiter = arg.get_value_delimiter();
-        let many = |least, most| Shape::Many {
+        let many = |most, repeats| Shape::Many {
             delimiter: delimiter.unwrap_or(','),
             least,
             most,
+            repeats,
         };
         let shape = match arg.get_action() {
             ArgAction::SetTrue | ArgAction::SetFalse => Shape::Flag,
             ArgAction::Count => Shape::Count,
-            ArgAction::Append => many(least.min(1), usize::MAX),
-            ArgAction::Set if most > 1 || delimiter.is_some() => {
-                many(least, if most > 1 { most } else { usize::MAX })
-            }
+            ArgAction::Append => many(most, true),
+            ArgAction::Set if most > 1 => many(most, false),
+            ArgAction::Set if delimiter.is_some() => many(usize::MAX, false),
             ArgAction::Set => Shape::One {
                 bare: least == 0 && !arg.is_positional(),
             },
