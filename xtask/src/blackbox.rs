@@ -37,23 +37,38 @@ pub(crate) struct Example {
 }
 
 /// Every example.
-pub(crate) const EXAMPLES: &[Example] = &[Example {
-    binary: "tour",
-    arguments: &[
-        "--http",
-        "127.0.0.1:0",
-        "--console",
-        "127.0.0.1:0",
-        "--data",
-        "{data}",
-    ],
-    listeners: 2,
-    scripts: &[
-        "examples/tour/tests/browser.cjs",
-        "examples/tour/tests/foreign.cjs",
-        "examples/tour/tests/foreign.py",
-    ],
-}];
+pub(crate) const EXAMPLES: &[Example] = &[
+    Example {
+        binary: "console",
+        arguments: &[
+            "--http",
+            "127.0.0.1:0",
+            "--ssh",
+            "127.0.0.1:0",
+            "--host-key",
+            "{data}/host_key",
+        ],
+        listeners: 2,
+        scripts: &["examples/console/tests/foreign_ssh.py"],
+    },
+    Example {
+        binary: "tour",
+        arguments: &[
+            "--http",
+            "127.0.0.1:0",
+            "--console",
+            "127.0.0.1:0",
+            "--data",
+            "{data}",
+        ],
+        listeners: 2,
+        scripts: &[
+            "examples/tour/tests/browser.cjs",
+            "examples/tour/tests/foreign.cjs",
+            "examples/tour/tests/foreign.py",
+        ],
+    },
+];
 
 /// Runs what the filter selects (a part of the binary's or the script's name) and returns what failed.
 pub(crate) fn run(metadata: &Metadata, peers: &Peers, filter: Option<&str>) -> Result<Vec<String>> {

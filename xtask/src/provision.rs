@@ -43,6 +43,11 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_CHROMIUM"),
     },
     Program {
+        names: &["ssh"],
+        package: "openssh-client",
+        variable: Some("CYCLONE_TEST_SSH"),
+    },
+    Program {
         names: &["node", "nodejs"],
         package: "nodejs",
         variable: Some("CYCLONE_TEST_NODE"),
@@ -59,8 +64,13 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// Packages of the Python environment: WebSocket client and server, HTTP client, SSE client.
-const PYTHON_PACKAGES: &[&str] = &["httpx==0.28.1", "httpx-sse==0.4.3", "websockets==17.4"];
+/// Packages of the Python environment: SSH client, HTTP client, SSE client, WebSocket client and server.
+const PYTHON_PACKAGES: &[&str] = &[
+    "asyncssh==2.24.1",
+    "httpx==0.28.1",
+    "httpx-sse==0.4.3",
+    "websockets==17.4",
+];
 const PYTHON_VARIABLE: &str = "CYCLONE_TEST_PYTHON";
 
 /// Packages of the Node environment: WebSocket client, driver of the browser.

@@ -1,0 +1,255 @@
+//! The commands that every console has.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use cyclone_core::{ConnectionId, Context, Registry, ServerHandle};
+use tokio::time::Instant;
+
+use super::command::{Answer, Call, Command, CommandError};
+use super::limits::MAX_SHOWN_CONNECTIONS;
+use super::shown::{LogLevel, PoolList};
+
+type Outcome = Result<Answer, CommandError>;
+
+pub(super) fn all() -> impl Iterator<Item = Command> {
+    let since = Instant::now();
+    [
+        Command::new("status", "", "the server in short", move |call| {
+            status(call, since)
+        }),
+        Command::new(
+            "connections",
+            "[PROTOCOL]",
+            "open connections, oldest first",
+            connections,
+        ),
+        Command::new("close", "ID", "ends a connection at once", close),
+        Command::new("services", "", "the services and how they are", services),
+        Command::new("pools", "", "the pools and what they did", pools),
+        Command::new("log", "LEVEL", "sets what is logged", log),
+        Command::new(
+            "shutdown",
+            "[now]",
+            "ends the server: drains it, or cuts at once",
+            shutdown,
+        ),
+        Command::new("quit", "", "ends this conversation", quit),
+    ]
+    .into_iter()
+}
+
+async fn status(call: Call, since: Instant) -> Outcome {
+    let [] = call.exactly()?;
+    let handle = call.resources().get::<ServerHandle>()?;
+    let registry = handle.registry();
+    let phase = if handle.is_draining() {
+        "draining"
+    } else {
+        "serving"
+    };
+    let mut text = format!("{phase} for {}\n", span(since.elapsed()));
+    let _ = writeln!(
+        text,
+        "connections {} open, {} accepted, {} refused",
+        registry.len(),
+        registry.accepted(),
+        registry.refused()
+    );
+    for (protocol, open) in registry.counts() {
+        let _ = writeln!(text, "  {protocol} {open}");
+    }
+    let services = handle.services();
+    let up = services.iter().filter(|one| one.health.is_up()).count();
+    let _ = writeln!(text, "services {up} of {} up", services.len());
+    Ok(text.into())
+}
+
+/// `3 d 04:05:06`, without the days on the first.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let clock = format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    match seconds / 86_400 {
+        0 => clock,
+        days => format!("{days} d {clock}"),
+    }
+}
+
+async fn connections(call: Call) -> Outcome {
+    let protocol = call.at_most_one()?;
+    let registry = call.resources().get::<Registry>()?;
+    let mut all = registry.snapshot();
+    all.retain(|one| protocol.is_none_or(|protocol| one.protocol() == protocol));
+    let mut text = String::new();
+    for connection in all.iter().take(MAX_SHOWN_CONNECTIONS) {
+        let _ = writeln!(text, "{connection}");
+    }
+    match all.len() {
+        0 => text += "none\n",
+        open if open > MAX_SHOWN_CONNECTIONS => {
+            let _ = writeln!(text, "and {} more", open - MAX_SHOWN_CONNECTIONS);
+        }
+        _ => {}
+    }
+    Ok(text.into())
+}
+
+async fn close(call: Call) -> Outcome {
+    let [id] = call.exactly()?;
+    let number = id.trim_start_matches('#').parse::<u64>();
+    let number = number.map_err(|_| CommandError::usage(format!("`{id}` is no number")))?;
+    let registry = call.resources().get::<Registry>()?;
+    if registry.close(ConnectionId::from(number)) {
+        return Ok("closed\n".into());
+    }
+    Err(CommandError::failed(format!(
+        "there is no connection {number}"
+    )))
+}
+
+async fn services(call: Call) -> Outcome {
+    let [] = call.exactly()?;
+    let handle = call.resources().get::<ServerHandle>()?;
+    let mut text = String::new();
+    for service in handle.services() {
+        let _ = writeln!(text, "{service}");
+    }
+    if text.is_empty() {
+        text += "none\n";
+    }
+    Ok(text.into())
+}
+
+async fn pools(call: Call) -> Outcome {
+    let [] = call.exactly()?;
+    let mut text = String::new();
+    if let Ok(list) = call.resources().get::<PoolList>() {
+        for (name, pool) in list.read() {
+            let _ = writeln!(
+                text,
+                "{name}: {} of {} open, {} in use, {} idle, {} connecting, {} waiting; \
+                 {} made, {} failed, {} timeouts, {} refused, {} slow, {} broken, {} discarded",
+                pool.size,
+                pool.max_size,
+                pool.in_use,
+                pool.idle,
+                pool.connecting,
+                pool.waiting,
+                pool.created,
+                pool.failed,
+                pool.timeouts,
+                pool.refused,
+                pool.slow,
+                pool.broken,
+                pool.discarded,
+            );
+        }
+    }
+    if text.is_empty() {
+        text += "none\n";
+    }
+    Ok(text.into())
+}
+
+async fn log(call: Call) -> Outcome {
+    let [level] = call.exactly()?;
+    let Ok(log) = call.resources().get::<LogLevel>() else {
+        return Err(CommandError::failed("the log cannot be set from here"));
+    };
+    log.set(level).map_err(CommandError::failed)?;
+    tracing::info!(operator = ?call.operator(), level, "log level set");
+    Ok(format!("the log is set to {level}\n").into())
+}
+
+async fn shutdown(call: Call) -> Outcome {
+    let now = match call.at_most_one()? {
+        None => false,
+        Some("now") => true,
+        Some(_) => return Err(CommandError::usage("")),
+    };
+    let handle = call.resources().get::<ServerHandle>()?.clone();
+    // This one is no reason to wait.
+    let others = handle.registry().len().saturating_sub(1);
+    tracing::warn!(operator = ?call.operator(), now, "shutdown from the console");
+    if now {
+        let answer = Answer::from(format!("cutting {others} other connections\n"));
+        return Ok(answer.and_then(move || handle.shutdown_now()));
+    }
+    handle.shutdown();
+    Ok(format!("shutting down, {others} other connections drain\n").into())
+}
+
+async fn quit(call: Call) -> Outcome {
+    let [] = call.exactly()?;
+    Ok(Answer::default().and_quit())
+}
+
+#[cfg(test)]
+mod tests {
+    use cyclone_core::{PoolStatistics, Resources, Session};
+
+    use super::*;
+    use crate::console::Commands;
+
+    async fn run(resources: Resources, line: &str) -> Result<String, String> {
+        let session = Session::detached_with(resources);
+        let answer = Commands::standard().run(line, "me", &session).await;
+        answer
+            .map(|answer| answer.text.clone())
+            .map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn pools_shows_the_numbers_of_each() {
+        let list = PoolList::new()
+            .statistics("orders", || {
+                let mut statistics = PoolStatistics::default();
+                (statistics.size, statistics.max_size) = (3, 10);
+                statistics
+            })
+            .statistics("logs", PoolStatistics::default);
+        let text = run(Resources::builder().insert(list).build(), "pools").await;
+        let text = text.unwrap();
+        assert!(text.starts_with("orders: 3 of 10 open, 0 in use"), "{text}");
+        assert!(text.contains("\nlogs: 0 of 0 open"), "{text}");
+        let none = run(Resources::default(), "pools").await;
+        assert_eq!(none, Ok("none\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn log_says_why_it_cannot() {
+        let log = LogLevel::new(|level| match level {
+            "debug" => Ok(()),
+            other => Err(format!("`{other}` is no level")),
+        });
+        let resources = Resources::builder().insert(log).build();
+        assert!(run(resources.clone(), "log debug").await.is_ok());
+        let refused = run(resources.clone(), "log loud").await;
+        assert_eq!(refused, Err("`loud` is no level".to_owned()));
+        assert_eq!(
+            run(resources, "log").await,
+            Err("usage: log LEVEL".to_owned())
+        );
+        let nowhere = run(Resources::default(), "log debug").await;
+        assert_eq!(nowhere, Err("the log cannot be set from here".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_the_resource_says_so() {
+        let error = run(Resources::default(), "status").await.unwrap_err();
+        assert!(error.contains("ServerHandle"), "{error}");
+    }
+
+    #[test]
+    fn spans_have_days_from_the_second_day() {
+        let of = |seconds| span(Duration::from_secs(seconds));
+        assert_eq!(of(86_399), "23:59:59");
+        assert_eq!(of(86_400), "1 d 00:00:00");
+        assert_eq!(of(93_784), "1 d 02:03:04");
+    }
+}

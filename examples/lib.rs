@@ -1,0 +1,4 @@
+//! The parts of the examples that are used by more than one, and by the tests.
+
+pub mod console;
+mod documents;
