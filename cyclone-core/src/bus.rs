@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use crate::port_error::PortError;
 
-pub use self::local::{BusLimits, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS, LocalBus};
+pub use self::local::{
+    BusLimits, BusStatistics, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS, LocalBus,
+};
 pub use self::shared::SharedBus;
 pub use self::subscription::{
     BusEvent, DEFAULT_SUBSCRIPTION_BYTES, DEFAULT_SUBSCRIPTION_MESSAGES, Delivery, Subscription,

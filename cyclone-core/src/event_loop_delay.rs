@@ -21,7 +21,8 @@ const KEPT_MEASUREMENTS: usize = 100;
 /// Measures by how much timers fire late: the delay that every task of the runtime suffers.
 ///
 /// A healthy runtime stays at one or two milliseconds (the clock's own step); a handler that computes or
-/// blocks shows at once. Added to a server as a service; clones read the same measurements.
+/// blocks shows at once. Added to a server as a service; clones read the same measurements. One that is a resource of the
+/// server too is in its [snapshots](crate::ServerHandle::snapshot).
 ///
 /// ```
 /// use cyclone_core::{EventLoopDelay, Server};

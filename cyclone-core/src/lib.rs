@@ -104,6 +104,7 @@ mod connector;
 mod endpoint;
 mod event_loop_delay;
 mod health;
+mod inspect;
 #[cfg(feature = "lines")]
 mod lines;
 mod link;
@@ -111,6 +112,7 @@ mod listener;
 mod lock;
 mod log;
 mod looping_call;
+mod metrics;
 mod observed;
 mod opening;
 mod peer;
@@ -128,6 +130,7 @@ mod service;
 mod session;
 mod shutdown;
 mod sockets;
+mod snapshot;
 mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -141,7 +144,7 @@ pub use backoff::{
     MAX_ATTEMPTS_PER_SECOND,
 };
 pub use bus::{
-    Bus, BusEvent, BusLimits, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS,
+    Bus, BusEvent, BusLimits, BusStatistics, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS,
     DEFAULT_SUBSCRIPTION_BYTES, DEFAULT_SUBSCRIPTION_MESSAGES, Delivery, LocalBus, SharedBus,
     Subscription, SubscriptionLimits, SubscriptionSender,
 };
@@ -155,6 +158,9 @@ pub use connector::{ConnectionError, ConnectionErrorKind, Connector, DEFAULT_CON
 pub use endpoint::{DEFAULT_BACKLOG, DEFAULT_UNIX_MODE, Endpoint, EndpointError};
 pub use event_loop_delay::{DEFAULT_RESOLUTION, EventLoopDelay};
 pub use health::{Health, HealthReporter, HealthWatch};
+pub use inspect::{
+    HistogramValue, Inspect, Inspection, MAX_SOURCES, Metric, MetricKind, MetricValue,
+};
 #[cfg(feature = "lines")]
 pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_WRITE_TIMEOUT, Lines};
 pub use link::{DEFAULT_LINK_CLOSE_TIMEOUT, Link, LinkBuilder, LinkContext, LinkError, LinkState};
@@ -164,6 +170,8 @@ pub use log::{
 };
 pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
 pub use opening::DEFAULT_OPENING_TIMEOUT;
+#[cfg(feature = "metrics")]
+pub use metrics::METRICS_INTERVAL;
 pub use peer::{Address, Peer};
 pub use pool::{
     DEFAULT_CHECK_AFTER, DEFAULT_CHECK_TIMEOUT, DEFAULT_KEEPALIVE, DEFAULT_MAX_LIFETIME,
@@ -188,6 +196,10 @@ pub use service::{
 pub use session::{Session, SessionGuard};
 pub use shutdown::{ServerHandle, ShutdownReport};
 pub use sockets::Sockets;
+pub use snapshot::{
+    ConnectionsSnapshot, LimitUse, ListenerInfo, ProcessFacts, ProtocolSnapshot, RuntimeFacts,
+    Snapshot, SourceSnapshot,
+};
 pub use store::{
     DEFAULT_STORE_BYTES, DEFAULT_STORE_ENTRIES, MemoryStore, SharedStore, Store, StoreLimits,
 };

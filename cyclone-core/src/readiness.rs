@@ -89,6 +89,7 @@ impl ServerHandle {
         let looked_at = required.map(|name| {
             let service = self.services.service_named(name);
             let health = service.map(|service| service.health);
+            let health = health.or_else(|| self.observed.source_health(name));
             let missing = || Health::Down("there is nothing of this name".to_owned());
             (name.clone(), health.unwrap_or_else(missing))
         });

@@ -125,6 +125,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     open: HashMap<ConnectionId, Session>,
+    /// Connections that have begun to speak each protocol.
+    begun: BTreeMap<&'static str, u64>,
     phase: Phase,
     /// Connections that ended while the server drained.
     drained: usize,
@@ -186,6 +188,29 @@ impl Registry {
             *counts.entry(session.protocol()).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// How many connections have begun to speak each protocol since the server started. One that was upgraded counts
+    /// for both.
+    #[must_use]
+    pub fn begun(&self) -> BTreeMap<&'static str, u64> {
+        self.state().begun.clone()
+    }
+
+    /// The `limit` open connections that came last, newest first: with many open, far cheaper than
+    /// [`snapshot`](Self::snapshot).
+    #[must_use]
+    pub fn newest(&self, limit: usize) -> Vec<ConnectionInfo> {
+        let state = self.state();
+        let mut ids: Vec<_> = state.open.keys().copied().collect();
+        if limit < ids.len() {
+            let (newest, _, _) = ids.select_nth_unstable_by(limit, |a, b| b.cmp(a));
+            let count = newest.len();
+            ids.truncate(count);
+        }
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        let open = ids.iter().filter_map(|id| state.open.get(id));
+        open.map(Session::info).collect()
     }
 
     /// Every open connection, oldest first.
@@ -293,6 +318,11 @@ impl Registry {
         let mut cut = state.cut.clone();
         cut.extend(state.open.iter().map(|(id, session)| (*id, session.info())));
         (state.drained, cut.into_values().collect())
+    }
+
+    /// A connection begins to speak a protocol.
+    pub(crate) fn count_begun(&self, protocol: &'static str) {
+        *self.state().begun.entry(protocol).or_insert(0) += 1;
     }
 
     pub(crate) fn count_refused(&self) {

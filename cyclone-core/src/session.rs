@@ -152,6 +152,7 @@ impl Session {
         permit: OwnedSemaphorePermit,
     ) -> (Self, SessionGuard) {
         let session = Self::new(registry.next_id(), peer, protocol, Arc::clone(home));
+        registry.count_begun(protocol);
         // Given back when the last guard is dropped.
         permit.forget();
         lock(&session.inner.state).has_permit = true;
@@ -191,7 +192,12 @@ impl Session {
     /// Says which protocol the connection speaks from now on, `websocket` after an upgrade for instance.
     /// The registry counts by this name.
     pub fn set_protocol(&self, name: &'static str) {
-        *lock(&self.inner.protocol) = name;
+        let before = std::mem::replace(&mut *lock(&self.inner.protocol), name);
+        if let Some(membership) = self.inner.home.membership.as_ref()
+            && before != name
+        {
+            membership.registry.count_begun(name);
+        }
     }
 
     /// Waits until the peer has to be told to go: the server began to shut down.

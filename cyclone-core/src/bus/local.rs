@@ -1,6 +1,7 @@
 //! `LocalBus`: the bus inside one process.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::task::Waker;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 
 use super::Bus;
 use super::subscription::{Delivery, Subscription, SubscriptionLimits, SubscriptionSender};
+use crate::inspect::{Inspect, Inspection, Metric};
 use crate::lock::lock;
 use crate::port_error::PortError;
 
@@ -85,6 +87,7 @@ impl LocalBus {
             shared: Arc::new(Shared {
                 limits,
                 topics: RwLock::default(),
+                counts: Counts::default(),
             }),
         }
     }
@@ -102,6 +105,21 @@ impl LocalBus {
         topics.by_name.keys().map(ToString::to_string).collect()
     }
 
+    /// What the bus holds and what it did.
+    pub fn statistics(&self) -> BusStatistics {
+        let (topics, subscriptions) = {
+            let topics = self.shared.read();
+            (topics.by_name.len(), topics.subscriptions)
+        };
+        let counts = &self.shared.counts;
+        BusStatistics {
+            topics,
+            subscriptions,
+            published: counts.published.load(Relaxed),
+            missed: counts.missed.load(Relaxed),
+        }
+    }
+
     /// Publishes without a future: for drivers that read from their server.
     ///
     /// # Errors
@@ -113,8 +131,13 @@ impl LocalBus {
                 "the message is larger than the queue of a subscription",
             ));
         }
+        let counts = &self.shared.counts;
+        counts.published.fetch_add(1, Relaxed);
         if let Some(topic) = self.shared.topic(topic) {
-            topic.send(payload);
+            let missed = topic.send(payload);
+            if missed > 0 {
+                counts.missed.fetch_add(missed as u64, Relaxed);
+            }
         }
         Ok(())
     }
@@ -147,6 +170,45 @@ impl LocalBus {
     }
 }
 
+/// What a [`LocalBus`] holds now, and what it did since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BusStatistics {
+    /// Topics with a subscriber.
+    pub topics: usize,
+    /// Subscriptions, all topics together.
+    pub subscriptions: usize,
+    /// Messages published, whether anybody listened or not.
+    pub published: u64,
+    /// Messages that a subscription missed because its queue was full, each once for every subscription.
+    pub missed: u64,
+}
+
+impl Inspect for LocalBus {
+    fn kind(&self) -> &'static str {
+        "bus"
+    }
+
+    fn inspect(&self) -> Inspection {
+        let (now, limits) = (self.statistics(), &self.shared.limits);
+        let topics = Metric::gauge("topics", "Topics with a subscriber", now.topics);
+        let subscriptions = Metric::gauge("subscriptions", "Subscriptions", now.subscriptions);
+        Inspection::new()
+            .metric(topics.limit(limits.topics as u64))
+            .metric(subscriptions.limit(limits.subscriptions as u64))
+            .metric(Metric::counter(
+                "published_total",
+                "Messages published",
+                now.published,
+            ))
+            .metric(Metric::counter(
+                "missed_total",
+                "Messages that a slow subscription missed",
+                now.missed,
+            ))
+    }
+}
+
 impl Bus for LocalBus {
     async fn publish(&self, topic: &str, payload: Bytes) -> Result<(), PortError> {
         self.send(topic, &payload)
@@ -170,6 +232,13 @@ fn remove(shared: &Weak<Shared>, name: &str, number: u64) {
 struct Shared {
     limits: BusLimits,
     topics: RwLock<Topics>,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    published: AtomicU64,
+    missed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -261,8 +330,9 @@ impl Topic {
         number
     }
 
-    /// Queues under the lock, so that the order is the same for all; wakes after it.
-    fn send(&self, payload: &Bytes) {
+    /// Queues under the lock, so that the order is the same for all; wakes after it. Returns how many subscriptions
+    /// missed the message.
+    fn send(&self, payload: &Bytes) -> usize {
         let members = lock(&self.members);
         let mut readers: Vec<Waker> = Vec::new();
         let mut missed = 0_usize;
@@ -281,6 +351,7 @@ impl Topic {
                 "message missed by slow subscriptions"
             );
         }
+        missed
     }
 
     fn gap(&self, missed: u64) {

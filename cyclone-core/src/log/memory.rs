@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::{EntryId, Log, LogEntry, LogRead};
+use crate::inspect::{Inspect, Inspection, Metric};
 use crate::lock::lock;
 use crate::port_error::PortError;
 
@@ -124,6 +125,21 @@ impl MemoryLog {
 impl Default for MemoryLog {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Inspect for MemoryLog {
+    fn kind(&self) -> &'static str {
+        "log"
+    }
+
+    fn inspect(&self) -> Inspection {
+        let limits = &self.shared.limits;
+        let streams = Metric::gauge("streams", "Streams kept", self.streams());
+        let bytes = Metric::gauge("bytes", "Bytes of payload kept", self.bytes());
+        Inspection::new()
+            .metric(streams.limit(limits.streams as u64))
+            .metric(bytes.limit(limits.bytes as u64))
     }
 }
 

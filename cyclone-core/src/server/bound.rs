@@ -51,6 +51,7 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
         .insert(registry.clone())
         .insert(handle.clone())
         .build();
+    handle.inspect_resources(&resources);
     let shared = Shared {
         home: Home::new(
             registry.clone(),
@@ -76,6 +77,9 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
             .local_address()
             .map_err(|error| ServerError::bind(&endpoint, error))?;
         tracing::info!(%endpoint, %address, protocol = factory.name(), "listening");
+        handle
+            .observed
+            .listens(&endpoint, &address, factory.name());
         addresses.push(address);
         let served = Served {
             factory,
@@ -135,7 +139,7 @@ impl BoundServer {
         for acceptor in self.acceptors {
             accepting.spawn(acceptor.run());
         }
-        self.handle.observed.serves();
+        self.handle.serves();
         Ok(RunningServer::new(
             self.addresses,
             self.resources,

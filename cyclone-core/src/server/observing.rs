@@ -3,19 +3,27 @@
 use std::sync::Arc;
 
 use super::Server;
+use crate::inspect::{Inspect, MAX_SOURCES, Sources};
 use crate::observed::Observed;
 use crate::service::{Service, ServiceOptions};
 
 /// What the builder collects.
 #[derive(Default)]
 pub(super) struct Observing {
+    version: Option<String>,
     required: Vec<String>,
+    sources: Sources,
 }
 
 impl Observing {
     /// The server starts now.
     pub(super) fn begin(self, max_connections: usize) -> Arc<Observed> {
-        Arc::new(Observed::new(max_connections, self.required))
+        let Self {
+            version,
+            required,
+            sources,
+        } = self;
+        Arc::new(Observed::new(max_connections, version, required, sources))
     }
 }
 
@@ -26,12 +34,32 @@ impl Server {
         self
     }
 
-    /// Has the server be [ready](crate::ServerHandle::readiness) only while the service at this path works.
+    /// Shows something in [snapshots](crate::ServerHandle::snapshot) and metrics under a name: a pool, a link, a bus,
+    /// a log, a store, a queue of yours.
+    ///
+    /// What has the same kind and name as another takes its place. Beyond [`MAX_SOURCES`] (1,024) it is logged and not
+    /// shown.
+    pub fn inspect(self, name: impl AsRef<str>, source: impl Inspect) -> Self {
+        let name = name.as_ref();
+        if !self.observing.sources.insert(name, Arc::new(source)) {
+            tracing::warn!(name, max = MAX_SOURCES, "too many sources to inspect");
+        }
+        self
+    }
+
+    /// Has the server be [ready](crate::ServerHandle::readiness) only while the service at this path, or what is
+    /// [inspected](Self::inspect) under this name, works.
     ///
     /// Nothing is required unless said so, because a balancer takes a server that is not ready out of its service: when
     /// what many servers share is down, none of them may be left.
     pub fn ready_requires(mut self, name: impl Into<String>) -> Self {
         self.observing.required.push(name.into());
+        self
+    }
+
+    /// Says which version of the program this is, for snapshots and metrics.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.observing.version = Some(version.into());
         self
     }
 }

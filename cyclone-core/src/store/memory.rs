@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Store;
+use crate::inspect::{Inspect, Inspection, Metric};
 use crate::lock::lock;
 use crate::port_error::PortError;
 
@@ -113,6 +114,21 @@ impl MemoryStore {
             }
         }
         work(&mut state, &self.shared.limits, now)
+    }
+}
+
+impl Inspect for MemoryStore {
+    fn kind(&self) -> &'static str {
+        "store"
+    }
+
+    fn inspect(&self) -> Inspection {
+        let limits = &self.shared.limits;
+        let keys = Metric::gauge("keys", "Keys in memory", self.entries());
+        let bytes = Metric::gauge("bytes", "Bytes of keys and values in memory", self.bytes());
+        Inspection::new()
+            .metric(keys.limit(limits.entries as u64))
+            .metric(bytes.limit(limits.bytes as u64))
     }
 }
 

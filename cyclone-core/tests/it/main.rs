@@ -15,11 +15,14 @@ mod log;
 mod looping_call;
 #[cfg(feature = "runner")]
 mod options;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod pool;
 mod server;
 mod service;
 mod session;
 mod shutdown;
 mod sockets;
+mod snapshot;
 mod store;
 mod support;
