@@ -23,6 +23,7 @@ pub(crate) struct Published {
 
 type Series = (String, Vec<(String, String)>);
 
+#[derive(Clone, Copy)]
 enum Last {
     Counter(u64),
     Gauge(f64),
@@ -48,13 +49,13 @@ impl Published {
             }
         }
         for (series, last) in gone {
-            withdraw(&series, &last);
+            withdraw(&series, last);
         }
     }
 
     fn withdraw(&self) {
         for (series, last) in lock(&self.last).drain() {
-            withdraw(&series, &last);
+            withdraw(&series, last);
         }
     }
 }
@@ -131,9 +132,9 @@ fn whole(value: &MetricValue) -> u64 {
 }
 
 /// A gauge of something that is gone counts no more. A counter keeps what it has counted.
-fn withdraw(series: &Series, last: &Last) {
+fn withdraw(series: &Series, last: Last) {
     if let Last::Gauge(last) = last {
-        gauge!(series.0.clone(), labels(series)).decrement(*last);
+        gauge!(series.0.clone(), labels(series)).decrement(last);
     }
 }
 

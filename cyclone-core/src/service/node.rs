@@ -180,7 +180,7 @@ impl Node {
     async fn wait_ready_timeout(&self) {
         if self.parts().is_some() {
             // The services of a group have limits of their own.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         } else {
             sleep(self.options.ready_timeout).await;
         }
