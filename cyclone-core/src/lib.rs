@@ -129,8 +129,8 @@ mod server;
 mod service;
 mod session;
 mod shutdown;
-mod sockets;
 mod snapshot;
+mod sockets;
 mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -169,9 +169,9 @@ pub use log::{
     EntryId, Log, LogEntry, LogLimits, LogRead, MemoryLog, ParseEntryIdError, SharedLog,
 };
 pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
-pub use opening::DEFAULT_OPENING_TIMEOUT;
 #[cfg(feature = "metrics")]
 pub use metrics::METRICS_INTERVAL;
+pub use opening::DEFAULT_OPENING_TIMEOUT;
 pub use peer::{Address, Peer};
 pub use pool::{
     DEFAULT_CHECK_AFTER, DEFAULT_CHECK_TIMEOUT, DEFAULT_KEEPALIVE, DEFAULT_MAX_LIFETIME,
@@ -195,11 +195,11 @@ pub use service::{
 };
 pub use session::{Session, SessionGuard};
 pub use shutdown::{ServerHandle, ShutdownReport};
-pub use sockets::Sockets;
 pub use snapshot::{
     ConnectionsSnapshot, LimitUse, ListenerInfo, ProcessFacts, ProtocolSnapshot, RuntimeFacts,
     Snapshot, SourceSnapshot,
 };
+pub use sockets::Sockets;
 pub use store::{
     DEFAULT_STORE_BYTES, DEFAULT_STORE_ENTRIES, MemoryStore, SharedStore, Store, StoreLimits,
 };

@@ -21,11 +21,13 @@ use crate::resources::{Context, Resources};
 use crate::until_cut::UntilCut;
 
 mod signal;
+mod span;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use signal::{Signal, Wait};
 use signal::{Tokens, Waiters};
+use span::ConnectionSpan;
 
 /// The place of one connection in its server: its id, the signals that end it, its registry entry and the
 /// server's [`Resources`].
@@ -50,6 +52,7 @@ struct Inner {
     /// This one connection was cut.
     closed: AtomicBool,
     state: Mutex<State>,
+    span: ConnectionSpan,
 }
 
 #[derive(Default)]
@@ -125,10 +128,17 @@ impl Session {
             membership: None,
         };
         let peer = Peer::new(Address::Memory, Address::Memory);
-        Self::new(ConnectionId::DETACHED, peer, "detached", Arc::new(home))
+        let (home, span) = (Arc::new(home), ConnectionSpan::none());
+        Self::new(ConnectionId::DETACHED, peer, "detached", home, span)
     }
 
-    fn new(id: ConnectionId, peer: Peer, protocol: &'static str, home: Arc<Home>) -> Self {
+    fn new(
+        id: ConnectionId,
+        peer: Peer,
+        protocol: &'static str,
+        home: Arc<Home>,
+        span: ConnectionSpan,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 id,
@@ -139,6 +149,7 @@ impl Session {
                 protocol: Mutex::new(protocol),
                 closed: AtomicBool::new(false),
                 state: Mutex::default(),
+                span,
             }),
         }
     }
@@ -151,7 +162,9 @@ impl Session {
         protocol: &'static str,
         permit: OwnedSemaphorePermit,
     ) -> (Self, SessionGuard) {
-        let session = Self::new(registry.next_id(), peer, protocol, Arc::clone(home));
+        let id = registry.next_id();
+        let span = ConnectionSpan::open(id, protocol, &peer);
+        let session = Self::new(id, peer, protocol, Arc::clone(home), span);
         registry.count_begun(protocol);
         // Given back when the last guard is dropped.
         permit.forget();
@@ -178,6 +191,7 @@ impl Session {
     /// Says who the peer is, once: what the opening of the connection found out.
     pub(crate) fn refine_peer(&self, peer: Peer) {
         if peer != self.inner.peer {
+            self.inner.span.record_peer(&peer);
             // Only the opening does this, at its end.
             let _ = self.inner.refined.set(Box::new(peer));
         }
@@ -196,6 +210,7 @@ impl Session {
         if let Some(membership) = self.inner.home.membership.as_ref()
             && before != name
         {
+            self.inner.span.record_protocol(name);
             membership.registry.count_begun(name);
         }
     }
@@ -243,6 +258,11 @@ impl Session {
             tokens.cut.cancel();
         }
         self.wake_waiters();
+    }
+
+    /// Has what is logged while the guard lives belong to the connection, for whoever is interested in that.
+    pub(crate) fn enter(&self) -> Option<tracing::span::Entered<'_>> {
+        self.inner.span.enter()
     }
 
     fn is_raised(&self, signal: Signal) -> bool {

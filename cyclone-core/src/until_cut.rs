@@ -61,6 +61,7 @@ impl<F: Future> Future for UntilCut<F> {
             }
             *this.task = Some(cx.waker().clone());
         }
+        let _entered = this.cut.session().enter();
         this.work.poll(cx).map(Some)
     }
 }

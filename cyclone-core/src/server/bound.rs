@@ -77,9 +77,7 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
             .local_address()
             .map_err(|error| ServerError::bind(&endpoint, error))?;
         tracing::info!(%endpoint, %address, protocol = factory.name(), "listening");
-        handle
-            .observed
-            .listens(&endpoint, &address, factory.name());
+        handle.observed.listens(&endpoint, &address, factory.name());
         addresses.push(address);
         let served = Served {
             factory,

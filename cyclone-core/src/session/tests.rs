@@ -134,9 +134,9 @@ fn a_wait_that_is_dropped_leaves_no_waker() {
 /// There is one of these for every connection.
 #[test]
 fn a_session_stays_small() {
-    // With the two counters of the `Arc`.
+    // With the two counters of the `Arc`: what the allocator of glibc gives out as 224 bytes with its own word.
     let bytes = size_of::<super::Inner>() + 2 * size_of::<usize>();
-    assert!(bytes <= 208, "{bytes} bytes");
+    assert!(bytes <= 216, "{bytes} bytes");
     assert!(size_of_val(&Session::detached().draining()) <= 48);
 }
 
