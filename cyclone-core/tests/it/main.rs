@@ -13,10 +13,10 @@ mod link;
 mod listener;
 mod log;
 mod looping_call;
-#[cfg(feature = "runner")]
-mod options;
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(feature = "runner")]
+mod options;
 mod pool;
 mod server;
 mod service;
