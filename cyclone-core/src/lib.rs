@@ -114,6 +114,7 @@ mod log;
 mod looping_call;
 mod metrics;
 mod observed;
+mod network;
 mod opening;
 mod peer;
 mod pool;
@@ -155,7 +156,9 @@ pub use codec::{
 };
 pub use connection::{Connection, IN_MEMORY_BUFFER_BYTES};
 pub use connector::{ConnectionError, ConnectionErrorKind, Connector, DEFAULT_CONNECT_TIMEOUT};
-pub use endpoint::{DEFAULT_BACKLOG, DEFAULT_UNIX_MODE, Endpoint, EndpointError};
+pub use endpoint::{
+    DEFAULT_BACKLOG, DEFAULT_UNIX_MODE, Endpoint, EndpointError, ProxyProtocol, Untrusted,
+};
 pub use event_loop_delay::{DEFAULT_RESOLUTION, EventLoopDelay};
 pub use health::{Health, HealthReporter, HealthWatch};
 pub use inspect::{
@@ -171,6 +174,7 @@ pub use log::{
 pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
 #[cfg(feature = "metrics")]
 pub use metrics::METRICS_INTERVAL;
+pub use network::{Network, NetworkError};
 pub use opening::DEFAULT_OPENING_TIMEOUT;
 pub use peer::{Address, Peer};
 pub use pool::{

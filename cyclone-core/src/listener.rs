@@ -2,18 +2,22 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::endpoint::{Endpoint, Kind};
-use crate::peer::{Address, Peer};
+use crate::endpoint::{DEFAULT_BACKLOG, Endpoint, Inherited, Kind};
+use crate::peer::{Address, Peer, canonical};
 use crate::sockets::{InUse, Sockets};
 use crate::transport::Transport;
-use unix::SocketFile;
+use inherited::Family;
+use unix::{Place, SocketFile};
 
+mod activation;
+mod advice;
 mod inherited;
+mod owner;
 mod tcp;
 mod unix;
 
@@ -21,6 +25,8 @@ mod unix;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
+    /// Whether accepted TCP connections get `TCP_NODELAY`.
+    no_delay: bool,
     /// Its place in the set of sockets of the server.
     in_use: Option<InUse>,
 }
@@ -28,24 +34,49 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, Place),
 }
 
 impl Listener {
     /// Binds, unless the set has a socket of the endpoint's name.
+    ///
+    /// # Errors
+    /// Those of the system, with what may help.
     pub(crate) async fn bind(endpoint: &Endpoint, sockets: Option<&Sockets>) -> io::Result<Self> {
+        let bound = Self::bind_socket(endpoint, sockets).await;
+        bound.map_err(|error| advice::advise(endpoint, error))
+    }
+
+    async fn bind_socket(endpoint: &Endpoint, sockets: Option<&Sockets>) -> io::Result<Self> {
         let name = endpoint.socket_name();
-        let inherited = sockets.and_then(|sockets| sockets.take(&name));
-        let socket = match (&endpoint.kind, inherited) {
-            (Kind::Tcp(tcp), None) => Socket::Tcp(tcp::bind(tcp)?),
-            (Kind::Tcp(tcp), Some(socket)) => Socket::Tcp(tcp::adopt(tcp, socket)?),
-            (Kind::Unix(unix), None) => {
-                let (listener, file) = unix::bind(unix, sockets).await?;
-                Socket::Unix(listener, file)
+        let handed_over = sockets.and_then(|sockets| sockets.take(&name));
+        let backlog = endpoint.backlog.unwrap_or(DEFAULT_BACKLOG);
+        let socket = match (&endpoint.kind, handed_over) {
+            (Kind::Tcp(tcp), None) => Socket::Tcp(tcp::bind(tcp, backlog)?),
+            (Kind::Tcp(_), Some(socket)) => {
+                inherited::check(&socket, Family::Tcp)?;
+                Socket::Tcp(inherited::tcp(socket, Some(backlog))?)
             }
+            (Kind::Unix(unix), None) => unix::bind(unix, backlog, sockets).await?,
             (Kind::Unix(unix), Some(socket)) => {
-                let (listener, file) = unix::adopt(unix, socket, sockets)?;
-                Socket::Unix(listener, file)
+                inherited::check(&socket, Family::Unix)?;
+                // Its own idea of its name is of no use: it was bound under a draft of it.
+                let file = SocketFile::new(&unix.path, &unix.path, sockets)?;
+                Socket::Unix(inherited::unix(socket, Some(backlog))?, file.into())
+            }
+            (Kind::Abstract(name), None) => unix::bind_abstract(name, backlog)?,
+            (Kind::Abstract(_), Some(socket)) => {
+                inherited::check(&socket, Family::Unix)?;
+                Self::adopt(socket, Some(backlog))?
+            }
+            (Kind::Inherited(which), handed_over) => {
+                let socket = match (handed_over, which) {
+                    (Some(socket), _) => socket,
+                    (None, Inherited::SystemdIndex(index)) => activation::by_index(*index)?,
+                    (None, Inherited::SystemdName(name)) => activation::by_name(name)?,
+                    (None, Inherited::Number(number)) => activation::by_number(*number)?,
+                };
+                Self::adopt(socket, endpoint.backlog)?
             }
         };
         let recorded = match (&socket, sockets) {
@@ -54,14 +85,34 @@ impl Listener {
             (Socket::Unix(listener, _), Some(sockets)) => Some(sockets.record(name, listener)),
         };
         let in_use = recorded.transpose()?;
-        Ok(Self { socket, in_use })
+        if let (Socket::Tcp(listener), Some(seconds)) = (&socket, endpoint.keep_alive_seconds) {
+            tcp::keep_alive(listener, seconds)?;
+        }
+        let no_delay = endpoint.no_delay;
+        Ok(Self {
+            socket,
+            no_delay,
+            in_use,
+        })
+    }
+
+    /// Listens with a socket of any family that another process made, which keeps its file too.
+    fn adopt(socket: OwnedFd, backlog: Option<u32>) -> io::Result<Socket> {
+        Ok(match inherited::family_of(&socket)? {
+            Family::Tcp => Socket::Tcp(inherited::tcp(socket, backlog)?),
+            Family::Unix => {
+                let listener = inherited::unix(socket, backlog)?;
+                let address = Address::from(&listener.local_addr()?);
+                Socket::Unix(listener, address.into())
+            }
+        })
     }
 
     /// The address it is bound to, with the port that the kernel picked.
     pub(crate) fn local_address(&self) -> io::Result<Address> {
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Socket::Unix(_, file) => Ok(file.address()),
+            Socket::Unix(_, place) => Ok(place.address()),
         }
     }
 
@@ -70,11 +121,11 @@ impl Listener {
         Poll::Ready(match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, remote) = ready!(listener.poll_accept(cx))?;
-                accepted_tcp(stream, remote)
+                accepted_tcp(stream, remote, self.no_delay)
             }
-            Socket::Unix(listener, file) => {
+            Socket::Unix(listener, place) => {
                 let (stream, remote) = ready!(listener.poll_accept(cx))?;
-                Ok((stream.into(), Peer::new((&remote).into(), file.address())))
+                Ok((stream.into(), Peer::new((&remote).into(), place.address())))
             }
         })
     }
@@ -84,11 +135,11 @@ impl Listener {
         // Nobody is given the socket any more, and it closes with the queue.
         drop(self.in_use);
         match self.socket {
-            Socket::Tcp(listener) => listener.into_std().map(Queue::Tcp),
-            Socket::Unix(listener, file) => {
-                let local = file.address();
+            Socket::Tcp(listener) => Ok(Queue::Tcp(listener.into_std()?, self.no_delay)),
+            Socket::Unix(listener, place) => {
+                let local = place.address();
                 // Without the file nobody can connect any more, so that the queue only shrinks.
-                drop(file);
+                drop(place);
                 Ok(Queue::Unix(listener.into_std()?, local))
             }
         }
@@ -98,7 +149,7 @@ impl Listener {
 /// The connections that the kernel has queued for a listener that is about to close.
 #[derive(Debug)]
 pub(crate) enum Queue {
-    Tcp(std::net::TcpListener),
+    Tcp(std::net::TcpListener, bool),
     Unix(std::os::unix::net::UnixListener, Address),
 }
 
@@ -109,33 +160,37 @@ impl Queue {
     /// `WouldBlock` when there is none.
     pub(crate) fn accept(&self) -> io::Result<(Transport, Peer)> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, no_delay) => {
                 let (stream, remote) = listener.accept()?;
                 let stream = stream
                     .set_nonblocking(true)
                     .and_then(|()| TcpStream::from_std(stream));
-                accepted_tcp(stream.map_err(lost)?, remote)
+                accepted_tcp(stream.map_err(lost)?, remote, *no_delay)
             }
             Self::Unix(listener, local) => {
                 let (stream, remote) = listener.accept()?;
                 let stream = stream
                     .set_nonblocking(true)
                     .and_then(|()| UnixStream::from_std(stream));
-                let remote = Address::Unix(remote.as_pathname().map(PathBuf::from));
-                Ok((
-                    stream.map_err(lost)?.into(),
-                    Peer::new(remote, local.clone()),
-                ))
+                let peer = Peer::new((&remote).into(), local.clone());
+                Ok((stream.map_err(lost)?.into(), peer))
             }
         }
     }
 }
 
-fn accepted_tcp(stream: TcpStream, remote: SocketAddr) -> io::Result<(Transport, Peer)> {
-    // A small answer must not wait for the acknowledgement of the one before it (Nagle).
-    stream.set_nodelay(true).map_err(lost)?;
+fn accepted_tcp(
+    stream: TcpStream,
+    remote: SocketAddr,
+    no_delay: bool,
+) -> io::Result<(Transport, Peer)> {
+    if no_delay {
+        // A small answer must not wait for the acknowledgement of the one before it (Nagle).
+        stream.set_nodelay(true).map_err(lost)?;
+    }
     let local = stream.local_addr().map_err(lost)?;
-    Ok((stream.into(), Peer::new(remote.into(), local.into())))
+    let peer = Peer::new(canonical(remote).into(), canonical(local).into());
+    Ok((stream.into(), peer))
 }
 
 /// An error that concerns a connection after it was accepted, told apart from those of `accept` itself.

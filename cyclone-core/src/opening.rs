@@ -14,17 +14,22 @@ use tokio::time::timeout;
 
 use crate::accept::prepare;
 use crate::connection::Connection;
+use crate::endpoint::Endpoint;
 use crate::peer::Peer;
 use crate::protocol::DynFactory;
 use crate::registry::Registry;
 use crate::session::Session;
 use crate::transport::Transport;
 
+mod proxy;
 #[cfg(test)]
 mod tests;
 
 /// How long a connection may take to get to its protocol, all steps together, unless the endpoint says otherwise.
 pub const DEFAULT_OPENING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What [`Endpoint::opening_timeout`] can be at most.
+pub(crate) const LONGEST_OPENING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// The protocol that the registry shows of a connection that is not open yet.
 pub(crate) const OPENING: &str = "opening";
@@ -50,6 +55,16 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
+    /// What connections go through at this endpoint; `None` when there is nothing.
+    pub(crate) fn of(endpoint: &Endpoint) -> Option<Arc<Self>> {
+        let mut steps: Vec<Box<dyn Step>> = Vec::new();
+        if let Some(proxy) = &endpoint.proxy {
+            steps.push(Box::new(proxy::ReadHeader::new(proxy.clone())));
+        }
+        let time_limit = endpoint.opening_timeout;
+        (!steps.is_empty()).then(|| Arc::new(Self { steps, time_limit }))
+    }
+
     /// Takes the steps and starts the protocol in a task of its own, whose future is as small as without them.
     ///
     /// A server that shuts down waits for the steps as for everything that has begun; the protocol then sees

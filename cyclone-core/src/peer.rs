@@ -5,9 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::proxy_protocol::ProxyHeader;
+
 /// The address of one end of a connection, or of a listener.
 ///
-/// Its text form is `127.0.0.1:80`, `unix:/run/app.sock`, `unix:` (a client that bound no name) or `memory`.
+/// Its text form is `127.0.0.1:80`, `unix:/run/app.sock`, `unix:` (a client that bound no name), `unix:@app` or
+/// `memory`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -15,6 +18,8 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A Unix domain socket; `None` for an unnamed one, as clients usually are.
     Unix(Option<PathBuf>),
+    /// An abstract Unix domain socket, by its name without the zero byte in front (Linux).
+    Abstract(Vec<u8>),
     /// An in-process connection, as tests use.
     Memory,
 }
@@ -45,6 +50,7 @@ impl fmt::Display for Address {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
             Self::Unix(None) => f.write_str("unix:"),
+            Self::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
             Self::Memory => f.write_str("memory"),
         }
     }
@@ -58,7 +64,36 @@ impl From<SocketAddr> for Address {
 
 impl From<&tokio::net::unix::SocketAddr> for Address {
     fn from(address: &tokio::net::unix::SocketAddr) -> Self {
+        let address: std::os::unix::net::SocketAddr = address.clone().into();
+        (&address).into()
+    }
+}
+
+impl From<&std::os::unix::net::SocketAddr> for Address {
+    fn from(address: &std::os::unix::net::SocketAddr) -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(name) = abstract_name(address) {
+            return Self::Abstract(name.to_vec());
+        }
         Self::Unix(address.as_pathname().map(PathBuf::from))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_name(address: &std::os::unix::net::SocketAddr) -> Option<&[u8]> {
+    std::os::linux::net::SocketAddrExt::as_abstract_name(address)
+}
+
+#[cfg(target_os = "android")]
+fn abstract_name(address: &std::os::unix::net::SocketAddr) -> Option<&[u8]> {
+    std::os::android::net::SocketAddrExt::as_abstract_name(address)
+}
+
+/// The address with IPv4 as such: sockets for both families show it in the form of IPv6.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
     }
 }
 
@@ -78,6 +113,7 @@ pub struct Peer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Found {
     proxy: Option<Address>,
+    proxy_header: Option<ProxyHeader>,
 }
 
 impl Peer {
@@ -91,18 +127,21 @@ impl Peer {
         }
     }
 
-    /// A peer at `remote` that reached `local` through this proxy.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the step of the PROXY header")
-    )]
-    pub(crate) fn through(remote: Address, local: Address, proxy: Address) -> Self {
-        let found = Found { proxy: Some(proxy) };
-        Self {
-            remote,
-            local,
-            found: Some(Arc::new(found)),
-        }
+    /// A peer at `remote` that reached `local` through this one, a proxy.
+    pub(crate) fn through(mut self, remote: Address, local: Address) -> Self {
+        self.local = local;
+        let proxy = std::mem::replace(&mut self.remote, remote);
+        self.find(|found| found.proxy = Some(proxy))
+    }
+
+    pub(crate) fn with_proxy_header(self, header: ProxyHeader) -> Self {
+        self.find(|found| found.proxy_header = Some(header))
+    }
+
+    /// Adds what the opening of the connection found out.
+    fn find(mut self, found: impl FnOnce(&mut Found)) -> Self {
+        found(Arc::make_mut(self.found.get_or_insert_default()));
+        self
     }
 
     /// Where the peer is; behind a proxy, where the proxy says that it is.
@@ -111,10 +150,18 @@ impl Peer {
         &self.remote
     }
 
-    /// Where the proxy is that the peer came through, as the transport knows it; `None` without one.
+    /// Where the proxy is that the peer came through, as the transport knows it; `None` without one, and for a
+    /// connection of the proxy's own.
     #[must_use]
     pub fn proxy(&self) -> Option<&Address> {
         self.found.as_ref()?.proxy.as_ref()
+    }
+
+    /// The PROXY header that came before the connection, with what else it says: the name that the client asked for,
+    /// its TLS. `None` without one.
+    #[must_use]
+    pub fn proxy_header(&self) -> Option<&ProxyHeader> {
+        self.found.as_ref()?.proxy_header.as_ref()
     }
 
     /// Which of our addresses it reached; behind a proxy, which of the proxy's.

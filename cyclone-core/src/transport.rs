@@ -5,7 +5,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 #[cfg(feature = "tls")]
@@ -67,6 +68,24 @@ impl Transport {
             #[cfg(feature = "tls")]
             Kind::Tls(stream) => stream.poll_read_ready(cx),
             Kind::Other(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Waits for bytes and copies them without taking them; none at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of the socket; `Unsupported` for other streams than sockets.
+    pub(crate) async fn peek(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match &self.kind {
+            Kind::Tcp(stream) => stream.peek(bytes).await,
+            Kind::Unix(stream) => {
+                let peek = || {
+                    let (_, length) = recv(stream, &mut *bytes, RecvFlags::PEEK)?;
+                    Ok(length)
+                };
+                stream.async_io(Interest::READABLE, peek).await
+            }
+            Kind::Other(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -15,8 +15,15 @@ pub(crate) fn endpoint(data: &[u8]) {
         Err(error) => assert!(error.to_string().contains(text)),
     }
     if !text.is_empty() {
-        let unix = Endpoint::unix(text);
-        assert_eq!(unix.to_string().parse::<Endpoint>(), Ok(unix), "{text:?}");
+        for endpoint in [
+            Endpoint::unix(text),
+            Endpoint::unix("a").owner(text).group(text),
+            Endpoint::unix_abstract(text),
+            Endpoint::systemd(text),
+        ] {
+            let shown = endpoint.to_string();
+            assert_eq!(shown.parse::<Endpoint>(), Ok(endpoint), "{text:?}");
+        }
     }
 }
 

@@ -3,24 +3,54 @@
 use std::error::Error;
 use std::fmt;
 
-/// The text of an endpoint cannot be used: a mistake in the configuration.
+/// The text of an endpoint, of a server or of a client, cannot be used: a mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError {
-    pub(crate) text: String,
-    pub(crate) problem: Problem,
+    text: String,
+    problem: Problem,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
-    UnknownKind(String),
+    UnknownKind {
+        kind: String,
+        known: &'static str,
+    },
     Unsupported(String),
     Missing(&'static str),
-    Bad { what: &'static str, value: String },
-    UnknownOption(String),
+    Bad {
+        what: &'static str,
+        value: String,
+    },
+    UnknownOption {
+        name: String,
+        nearest: Option<&'static str>,
+    },
+    /// An option of other kinds of endpoint.
+    WrongKind {
+        name: String,
+        of: &'static str,
+    },
+    /// A word where none belongs.
+    Extra(String),
+    /// A colon in the value of this option stands without its backslash.
+    Unescaped(String),
     Twice(String),
+    /// An option means nothing without another.
+    Needs {
+        name: &'static str,
+        other: &'static str,
+    },
 }
 
 impl EndpointError {
+    pub(crate) fn new(text: &str, problem: Problem) -> Self {
+        Self {
+            text: text.to_owned(),
+            problem,
+        }
+    }
+
     /// Whether the text is right but names something that this version cannot do.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
@@ -32,12 +62,34 @@ impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "endpoint `{}`: ", self.text)?;
         match &self.problem {
-            Problem::UnknownKind(kind) => write!(f, "unknown kind `{kind}`, expected tcp or unix"),
+            Problem::UnknownKind { kind, known } => {
+                write!(f, "unknown kind `{kind}`, expected {known}")
+            }
             Problem::Unsupported(what) => write!(f, "`{what}` is not supported yet"),
             Problem::Missing(what) => write!(f, "{what} is missing"),
             Problem::Bad { what, value } => write!(f, "`{value}` is no {what}"),
-            Problem::UnknownOption(name) => write!(f, "unknown option `{name}`"),
+            Problem::UnknownOption { name, nearest } => {
+                write!(f, "unknown option `{name}`")?;
+                match nearest {
+                    Some(nearest) => write!(f, ", did you mean `{nearest}`?"),
+                    None => Ok(()),
+                }
+            }
+            Problem::WrongKind { name, of } => write!(f, "option `{name}` is for {of} only"),
+            Problem::Extra(word) => {
+                write!(
+                    f,
+                    "`{word}` is out of place, options are written `name=value`"
+                )
+            }
+            Problem::Unescaped(name) => {
+                write!(
+                    f,
+                    "the colons in `{name}` need backslashes, as in `\\:\\:1`"
+                )
+            }
             Problem::Twice(name) => write!(f, "option `{name}` is given twice"),
+            Problem::Needs { name, other } => write!(f, "option `{name}` needs `{other}` too"),
         }
     }
 }

@@ -1,144 +1,158 @@
 //! The string form of endpoints, after Twisted's `endpoints` module.
 
+use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::error::Problem;
-use super::{Endpoint, EndpointError, Kind};
+use super::text::{Parts, Value, nearest};
+use super::{Endpoint, EndpointError, Kind, LONGEST_KEEP_ALIVE_SECONDS, proxy};
+use crate::opening::LONGEST_OPENING_TIMEOUT;
+
+const KINDS: &str = "tcp, tcp6, unix, systemd or fd";
+
+const TCP: &str = "tcp endpoints";
+const STREAM: &str = "endpoints that may be tcp";
+const FILE: &str = "unix endpoints with a path";
+
+/// Every option, and what it is for where that is not everything.
+const OPTIONS: &[(&str, Option<&str>)] = &[
+    ("backlog", None),
+    ("group", Some(FILE)),
+    ("interface", Some(TCP)),
+    ("keepalive", Some(STREAM)),
+    ("mode", Some(FILE)),
+    ("nodelay", Some(STREAM)),
+    ("opening", None),
+    ("owner", Some(FILE)),
+    ("proxy", None),
+    ("reuseport", Some(TCP)),
+    ("trust", None),
+    ("untrusted", None),
+    ("v6only", Some(TCP)),
+];
 
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        parse(text).map_err(|problem| EndpointError {
-            text: text.to_owned(),
-            problem,
-        })
+        parse(text).map_err(|problem| EndpointError::new(text, problem))
     }
-}
-
-/// A part between two colons: a plain word, or `name=value`.
-struct Part {
-    name: Option<String>,
-    value: String,
 }
 
 fn parse(text: &str) -> Result<Endpoint, Problem> {
-    let mut parts = split(text).into_iter();
-    let kind = parts.next().filter(|part| part.name.is_none());
-    let kind = kind.map(|part| part.value).unwrap_or_default();
-    let (mut positional, mut options) = (None, Vec::<(String, String)>::new());
-    for part in parts {
-        match part.name {
-            Some(name) if options.iter().any(|(seen, _)| *seen == name) => {
-                return Err(Problem::Twice(name));
-            }
-            Some(name) => options.push((name, part.value)),
-            None if positional.is_none() && options.is_empty() => positional = Some(part.value),
-            None => return Err(Problem::UnknownOption(part.value)),
-        }
-    }
-    let mut endpoint = match kind.as_str() {
-        "tcp" => {
-            let port = positional.or_else(|| take(&mut options, "port"));
-            Endpoint::tcp(number(port.ok_or(Problem::Missing("the port"))?, "port")?)
-        }
-        "unix" => {
-            let path = positional.or_else(|| take(&mut options, "address"));
-            let path = path.filter(|path| !path.is_empty());
-            Endpoint::unix(path.ok_or(Problem::Missing("the path"))?)
-        }
-        "tls" | "ssl" | "systemd" | "fd" | "haproxy" => return Err(Problem::Unsupported(kind)),
-        _ => return Err(Problem::UnknownKind(kind)),
+    // Twisted's wrapper, which takes either version.
+    let (text, is_wrapped) = match text.strip_prefix("haproxy:") {
+        Some(text) => (text, true),
+        None => (text, false),
     };
-    for (name, value) in options {
-        endpoint = apply(endpoint, &name, value)?;
+    let mut parts = Parts::new(text, 1)?;
+    let mut endpoint = place(&mut parts)?;
+    endpoint.proxy = proxy::take(&mut parts, is_wrapped)?;
+    for (name, value) in parts.options {
+        endpoint = apply(endpoint, name, value)?;
     }
     Ok(endpoint)
 }
 
-fn apply(endpoint: Endpoint, name: &str, value: String) -> Result<Endpoint, Problem> {
-    Ok(match (name, &endpoint.kind) {
-        ("backlog", _) => endpoint.backlog(number(value, "backlog")?),
-        ("interface", Kind::Tcp(_)) => {
-            let address: std::net::IpAddr = number(value, "IP address")?;
-            endpoint.interface(address)
+/// The endpoint without its options.
+fn place(parts: &mut Parts) -> Result<Endpoint, Problem> {
+    Ok(match parts.kind.as_str() {
+        "tcp" | "tcp6" => {
+            let make = match parts.kind.as_str() {
+                "tcp" => Endpoint::tcp,
+                _ => Endpoint::tcp6,
+            };
+            let port = parts.word_or("port");
+            make(port.ok_or(Problem::Missing("the port"))?.parse("port")?)
         }
-        ("reuseport", Kind::Tcp(_)) => endpoint.reuse_port(boolean(value)?),
-        ("mode", Kind::Unix(_)) => match u32::from_str_radix(&value, 8) {
-            Ok(bits) if bits <= 0o777 => endpoint.mode(bits),
-            _ => {
-                return Err(Problem::Bad {
-                    what: "octal mode",
-                    value,
-                });
+        "unix" => {
+            let path = parts.word_or("address").unwrap_or_default();
+            match path.text.strip_prefix('@').filter(|_| !path.is_literal) {
+                Some("") => return Err(Problem::Missing("the name behind `@`")),
+                Some(name) => Endpoint::unix_abstract(name),
+                None => Endpoint::unix(path.not_empty("the path")?),
             }
-        },
-        ("proxy", _) if value == "off" => endpoint,
-        ("proxy", _) => return Err(Problem::Unsupported(format!("proxy={value}"))),
-        _ => return Err(Problem::UnknownOption(name.to_owned())),
+        }
+        "systemd" => systemd(parts)?,
+        "fd" => {
+            let number = parts.words.pop().unwrap_or_default();
+            Endpoint::fd(number.parse("number of a descriptor")?)
+        }
+        "tls" | "ssl" => return Err(Problem::Unsupported(std::mem::take(&mut parts.kind))),
+        kind => {
+            return Err(Problem::UnknownKind {
+                kind: kind.to_owned(),
+                known: KINDS,
+            });
+        }
     })
 }
 
-fn take(options: &mut Vec<(String, String)>, name: &str) -> Option<String> {
-    let at = options.iter().position(|(seen, _)| seen == name)?;
-    Some(options.remove(at).1)
-}
-
-fn number<T: FromStr>(value: String, what: &'static str) -> Result<T, Problem> {
-    // `u16::from_str` takes a sign, which no port has.
-    match value.parse() {
-        Ok(number) if !value.starts_with('+') => Ok(number),
-        _ => Err(Problem::Bad { what, value }),
-    }
-}
-
-fn boolean(value: String) -> Result<bool, Problem> {
-    match value.as_str() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err(Problem::Bad {
-            what: "yes or no",
-            value,
-        }),
-    }
-}
-
-/// Splits at unescaped colons; the first unescaped `=` of a part ends its name.
-fn split(text: &str) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut part = Part {
-        name: None,
-        value: String::new(),
-    };
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => part.value.extend(characters.next()),
-            ':' => parts.push(std::mem::replace(
-                &mut part,
-                Part {
-                    name: None,
-                    value: String::new(),
-                },
-            )),
-            '=' if part.name.is_none() && !parts.is_empty() => {
-                part.name = Some(std::mem::take(&mut part.value));
-            }
-            _ => part.value.push(character),
+fn systemd(parts: &mut Parts) -> Result<Endpoint, Problem> {
+    if let Some(domain) = parts.take("domain") {
+        // Twisted has to be told what is found by looking at the socket.
+        if !matches!(domain.text.as_str(), "INET" | "INET6" | "UNIX") {
+            return Err(Problem::Bad {
+                what: "domain: INET, INET6 or UNIX",
+                value: domain.text,
+            });
         }
     }
-    parts.push(part);
-    parts
+    if let Some(index) = parts.take("index") {
+        return Ok(Endpoint::systemd_index(index.parse("index")?));
+    }
+    if let Some(name) = parts.take("name") {
+        return Ok(Endpoint::systemd(name.not_empty("the name")?));
+    }
+    let word = parts.words.pop().unwrap_or_default();
+    match word.text.parse() {
+        Ok(index) if !word.text.starts_with('+') => Ok(Endpoint::systemd_index(index)),
+        _ => Ok(Endpoint::systemd(
+            word.not_empty("the index or the name of the socket")?,
+        )),
+    }
 }
 
-/// Puts a backslash before every character that [`split`] would act upon.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, ':' | '=' | '\\') {
-            escaped.push('\\');
+fn apply(endpoint: Endpoint, name: String, value: Value) -> Result<Endpoint, Problem> {
+    Ok(match (name.as_str(), &endpoint.kind) {
+        ("backlog", _) => endpoint.backlog(value.parse("backlog")?),
+        ("opening", _) => endpoint.opening_timeout(value.seconds(LONGEST_OPENING_TIMEOUT)?),
+        ("interface", Kind::Tcp(_)) => {
+            let address: IpAddr = value.parse("IP address")?;
+            endpoint.interface(address)
         }
-        escaped.push(character);
+        ("v6only", Kind::Tcp(_)) => endpoint.v6_only(value.boolean()?),
+        ("reuseport", Kind::Tcp(_)) => endpoint.reuse_port(value.boolean()?),
+        ("nodelay", _) if endpoint.may_be_tcp() => endpoint.no_delay(value.boolean()?),
+        ("keepalive", _) if endpoint.may_be_tcp() => {
+            let seconds = value.whole(
+                1..=LONGEST_KEEP_ALIVE_SECONDS,
+                "number of seconds, 1 to 32767",
+            )?;
+            endpoint.keep_alive(Duration::from_secs(seconds.into()))
+        }
+        ("mode", Kind::Unix(_)) => endpoint.mode(value.octal(0o777, "octal mode")?),
+        ("owner", Kind::Unix(_)) => endpoint.owner(value.not_empty("the owner")?),
+        ("group", Kind::Unix(_)) => endpoint.group(value.not_empty("the group")?),
+        _ => return Err(unknown(name)),
+    })
+}
+
+fn unknown(name: String) -> Problem {
+    let known = OPTIONS.iter().find(|(option, _)| *option == name);
+    match known.and_then(|(_, of)| *of) {
+        Some(of) => Problem::WrongKind { name, of },
+        None => Problem::UnknownOption {
+            nearest: nearest(&name, OPTIONS.iter().map(|(option, _)| *option)),
+            name,
+        },
     }
-    escaped
+}
+
+impl Endpoint {
+    /// Whether options of TCP mean something; only a look at an inherited socket can tell what it is.
+    pub(super) fn may_be_tcp(&self) -> bool {
+        matches!(self.kind, Kind::Tcp(_) | Kind::Inherited(_))
+    }
 }

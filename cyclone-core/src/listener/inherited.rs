@@ -45,14 +45,14 @@ pub(super) fn family_of(socket: &impl AsFd) -> io::Result<Family> {
     }
 }
 
-pub(super) fn tcp(socket: OwnedFd, backlog: u32) -> io::Result<TcpListener> {
+pub(super) fn tcp(socket: OwnedFd, backlog: Option<u32>) -> io::Result<TcpListener> {
     queue(&socket, backlog)?;
     let listener = std::net::TcpListener::from(socket);
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
 
-pub(super) fn unix(socket: OwnedFd, backlog: u32) -> io::Result<UnixListener> {
+pub(super) fn unix(socket: OwnedFd, backlog: Option<u32>) -> io::Result<UnixListener> {
     queue(&socket, backlog)?;
     let listener = std::os::unix::net::UnixListener::from(socket);
     listener.set_nonblocking(true)?;
@@ -60,7 +60,10 @@ pub(super) fn unix(socket: OwnedFd, backlog: u32) -> io::Result<UnixListener> {
 }
 
 /// Sets the length of the queue; `listen` on a socket that listens changes nothing else.
-fn queue(socket: &OwnedFd, backlog: u32) -> io::Result<()> {
+fn queue(socket: &OwnedFd, backlog: Option<u32>) -> io::Result<()> {
+    let Some(backlog) = backlog else {
+        return Ok(());
+    };
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
     Ok(listen(socket, backlog)?)
 }

@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+#[cfg(target_os = "linux")]
 use super::inherited;
+use super::{Socket, owner};
 use crate::endpoint::Unix;
 use crate::peer::Address;
 use crate::sockets::Sockets;
@@ -18,41 +19,115 @@ use crate::sockets::Sockets;
 /// How long the probe whether a Unix domain socket is alive may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Listens with a socket that another process bound to the path.
-pub(super) fn adopt(
-    unix: &Unix,
-    socket: OwnedFd,
-    sockets: Option<&Sockets>,
-) -> io::Result<(UnixListener, SocketFile)> {
-    // Its own idea of its name is of no use: it was bound under a draft of it.
-    inherited::check(&socket, inherited::Family::Unix)?;
-    let file = SocketFile::new(&unix.path, &unix.path, sockets)?;
-    Ok((inherited::unix(socket, unix.backlog)?, file))
+/// The longest path of a Unix domain socket in bytes: the room in its address, less a zero byte (unix(7)).
+const LONGEST_PATH_BYTES: usize = 107;
+
+/// The longest abstract name; it has a zero byte in front.
+const LONGEST_NAME_BYTES: usize = 107;
+
+/// Where a Unix domain socket is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// At a file that goes with the server.
+    File(SocketFile),
+    /// Somewhere that is not ours to remove.
+    Elsewhere(Address),
+}
+
+impl Place {
+    pub(super) fn address(&self) -> Address {
+        match self {
+            Self::File(file) => Address::Unix(Some(file.path.clone())),
+            Self::Elsewhere(address) => address.clone(),
+        }
+    }
+}
+
+impl From<SocketFile> for Place {
+    fn from(file: SocketFile) -> Self {
+        Self::File(file)
+    }
+}
+
+impl From<Address> for Place {
+    fn from(address: Address) -> Self {
+        Self::Elsewhere(address)
+    }
 }
 
 pub(super) async fn bind(
     unix: &Unix,
+    backlog: u32,
     sockets: Option<&Sockets>,
-) -> io::Result<(UnixListener, SocketFile)> {
+) -> io::Result<Socket> {
+    let owner = unix.owner.as_deref().map(owner::user).transpose()?;
+    let group = unix.group.as_deref().map(owner::group).transpose()?;
     refuse_live_socket(&unix.path).await?;
     // Bound under another name and renamed once it listens with the right permissions: who finds the file can
     // connect, and what a dead process left under the name is replaced in one step.
     let draft = unix
         .path
         .with_file_name(format!(".{:08x}~", fastrand::u32(..)));
+    for path in [&unix.path, &draft] {
+        if path.as_os_str().len() > LONGEST_PATH_BYTES {
+            let reason = format!(
+                "the path, or that of its draft `{}`, has more than {LONGEST_PATH_BYTES} bytes",
+                draft.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+    }
     let socket = tokio::net::UnixSocket::new_stream()?;
     socket.bind(&draft)?;
-    let ready = fs::set_permissions(&draft, fs::Permissions::from_mode(unix.mode))
-        .and_then(|()| socket.listen(unix.backlog))
+    let ready = give_to(&draft, owner, group)
+        .and_then(|()| fs::set_permissions(&draft, fs::Permissions::from_mode(unix.mode)))
+        .and_then(|()| socket.listen(backlog))
         .and_then(|listener| {
             let file = SocketFile::new(&unix.path, &draft, sockets)?;
             fs::rename(&draft, &unix.path)?;
-            Ok((listener, file))
+            Ok(Socket::Unix(listener, file.into()))
         });
     if ready.is_err() {
         fs::remove_file(&draft)?;
     }
     ready
+}
+
+fn give_to(path: &Path, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
+    if owner.is_none() && group.is_none() {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(path, owner, group).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::new(
+            error.kind(),
+            "only root may give a socket to another `owner`, and only its members to a `group`",
+        ),
+        _ => error,
+    })
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn bind_abstract(name: &str, backlog: u32) -> io::Result<Socket> {
+    use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    if name.len() > LONGEST_NAME_BYTES {
+        let reason = format!("the name has more than {LONGEST_NAME_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    net::bind(
+        &socket,
+        &SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+    )?;
+    let listener = inherited::unix(socket, Some(backlog))?;
+    let address = Address::Abstract(name.as_bytes().to_vec());
+    Ok(Socket::Unix(listener, address.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn bind_abstract(_name: &str, _backlog: u32) -> io::Result<Socket> {
+    let reason = "this system has no abstract Unix domain sockets: use a path";
+    Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }
 
 /// Fails with `AddrInUse` when a server answers at `path`, or when something else than a socket is there.
@@ -68,6 +143,8 @@ async fn refuse_live_socket(path: &Path) -> io::Result<()> {
     match timeout(PROBE_TIMEOUT, UnixStream::connect(path)).await {
         Ok(Err(error)) => match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(()),
+            // It was closed just now.
+            io::ErrorKind::ConnectionReset => Ok(()),
             // Its queue is full (connect(2), EAGAIN).
             io::ErrorKind::WouldBlock => in_use("another server listens at the path and is busy"),
             _ => Err(error),
@@ -90,17 +167,13 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    fn new(path: &Path, draft: &Path, sockets: Option<&Sockets>) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, draft: &Path, sockets: Option<&Sockets>) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(draft)?;
         Ok(Self {
             path: path.to_owned(),
             identity: (metadata.dev(), metadata.ino()),
             sockets: sockets.cloned(),
         })
-    }
-
-    pub(super) fn address(&self) -> Address {
-        Address::Unix(Some(self.path.clone()))
     }
 }
 

@@ -21,9 +21,13 @@ impl Step for Knock {
             match transport.read_u8().await? {
                 b'y' => {
                     let claimed = Address::Tcp(([192, 0, 2, 1], 7).into());
-                    let proxy = peer.proxy().unwrap_or(peer.remote()).clone();
-                    let local = peer.local().clone();
-                    Ok((transport, Peer::through(claimed, local, proxy)))
+                    match peer.proxy() {
+                        Some(_) => Ok((transport, peer)),
+                        None => Ok((
+                            transport,
+                            peer.clone().through(claimed, peer.local().clone()),
+                        )),
+                    }
                 }
                 b'p' => panic!("on purpose"),
                 byte => Err(io::Error::other(format!("{byte} is not the word"))),

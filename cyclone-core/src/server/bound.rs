@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{RunningServer, Server, ServerError, limit};
 use crate::accept::{Acceptor, Served, Shared};
 use crate::listener::Listener;
+use crate::opening::Opening;
 use crate::peer::Address;
 use crate::registry::Registry;
 use crate::resources::Resources;
@@ -71,6 +72,7 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
     }
     let (mut acceptors, mut addresses) = (Vec::new(), Vec::new());
     for (endpoint, factory) in server.listeners {
+        let opening = Opening::of(&endpoint);
         let bound = Listener::bind(&endpoint, server.sockets.as_ref()).await;
         let listener = bound.map_err(|error| ServerError::bind(&endpoint, error))?;
         let address = listener
@@ -81,7 +83,7 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
         addresses.push(address);
         let served = Served {
             factory,
-            opening: None,
+            opening,
             shared: shared.clone(),
         };
         acceptors.push(Acceptor { listener, served });
@@ -115,7 +117,7 @@ impl BoundServer {
 
     /// Puts an opening before every protocol.
     #[cfg(test)]
-    pub(crate) fn set_opening(&mut self, opening: &Arc<crate::opening::Opening>) {
+    pub(crate) fn set_opening(&mut self, opening: &Arc<Opening>) {
         for acceptor in &mut self.acceptors {
             acceptor.served.opening = Some(Arc::clone(opening));
         }

@@ -1,11 +1,13 @@
 //! Integration tests.
 
 mod accept;
+mod activation;
 mod bus;
 #[cfg(feature = "lines")]
 mod codec;
 #[cfg(feature = "conformance")]
 mod conformance;
+mod endpoints;
 mod fake_connector;
 #[cfg(feature = "lines")]
 mod lines;
@@ -18,6 +20,7 @@ mod metrics;
 #[cfg(feature = "runner")]
 mod options;
 mod pool;
+mod proxy;
 mod server;
 mod service;
 mod session;

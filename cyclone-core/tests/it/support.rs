@@ -72,7 +72,7 @@ pub(crate) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(text).unwrap()
 }
 
-const CHILD: &str = "CYCLONE_CORE_TEST_CHILD";
+pub(crate) const CHILD: &str = "CYCLONE_CORE_TEST_CHILD";
 
 /// How long a child lives at most, so that a test of one that hangs fails.
 const CHILD_LIFE: Duration = Duration::from_secs(60);
