@@ -138,7 +138,11 @@ impl Facts {
                 names.filter_map(subject_name).collect()
             });
         let common_name = certificate.subject().iter_common_name().next();
-        let serial = certificate.raw_serial();
+        // A zero in front only says that the number is not negative (X.690, 8.3).
+        let serial = match certificate.raw_serial() {
+            [0, rest @ ..] if !rest.is_empty() => rest,
+            serial => serial,
+        };
         Some(Self {
             subject: name::text(certificate.subject()),
             issuer: name::text(certificate.issuer()),

@@ -77,7 +77,8 @@ impl ClientTls {
     ) -> Result<TlsStream, HandshakeError> {
         let server = ServerName::try_from(name).map_err(|_| HandshakeError::bad_name(name))?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        let handshake = connector.connect(server.to_owned(), stream.into());
+        // Boxed, as it is large and soon over.
+        let handshake = Box::pin(connector.connect(server.to_owned(), stream.into()));
         let stream = timeout(self.handshake_timeout, handshake).await;
         let stream = stream.map_err(|_elapsed| {
             HandshakeError::timed_out(self.handshake_timeout, Stage::Exchange)

@@ -91,3 +91,6 @@ fn push_escaped(text: &mut String, value: &str) {
 fn dotted(oid: &Oid<'_>) -> String {
     oid.to_id_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,3 +30,5 @@ mod sockets;
 mod spans;
 mod store;
 mod support;
+#[cfg(all(feature = "self-signed", feature = "ring", feature = "aws-lc-rs"))]
+mod tls;

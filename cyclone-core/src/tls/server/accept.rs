@@ -40,7 +40,9 @@ impl ServerTls {
     pub async fn accept(&self, stream: impl Into<Transport>) -> Result<TlsStream, HandshakeError> {
         let limit = self.shared.settings.handshake_timeout;
         let progress = Progress::new();
-        match timeout(limit, self.handshake(stream.into(), &progress)).await {
+        // Boxed, as it is large and soon over.
+        let handshake = Box::pin(self.handshake(stream.into(), &progress));
+        match timeout(limit, handshake).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err((error, transport))) => {
                 if let Some(transport) = transport {

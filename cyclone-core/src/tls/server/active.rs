@@ -37,7 +37,7 @@ impl Active {
         let identities = settings.all_identities()?;
         let loaded = identities.iter().map(|identity| identity.load(provider));
         let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
-        for one in loaded.iter().skip(1).filter(|one| one.names.is_empty()) {
+        if let Some(one) = loaded.iter().skip(1).find(|one| one.names.is_empty()) {
             let message = "has no DNS name, so that no client would see it";
             return Err(TlsError::new(TlsErrorKind::Certificate, message)
                 .at(one.place.clone())
