@@ -21,7 +21,7 @@ struct Case {
     optional: Result<(), HandshakeErrorKind>,
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn client_is_taken_only_with_a_good_certificate() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     // The same name, another key.
@@ -108,7 +108,7 @@ fn name_of(stream: &TlsStream) -> Option<&str> {
     stream.info().peer_certificate()?.common_name()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn certificate_of_the_client_can_be_asked_for_everything() {
     let authority = Authority::new("authority");
     let issued = authority.issue(Request::client("alice, O=evil").serial(0xbeef));
@@ -137,7 +137,7 @@ async fn certificate_of_the_client_can_be_asked_for_everything() {
     assert_eq!(seen, &seen.clone());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn revoked_certificate_is_refused() {
     let authority = Authority::new("authority");
     let (good, bad) = (
@@ -195,7 +195,7 @@ async fn revoked_certificate_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn stale_revocation_list_is_bad_health() {
     let authority = Authority::new("authority");
     let certificate = authority.server(&["example.org"]);
@@ -213,7 +213,7 @@ async fn stale_revocation_list_is_bad_health() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn several_authorities_can_sign_clients() {
     let (one, two) = (Authority::new("one"), Authority::new("two"));
     let folder = tempfile::tempdir().unwrap();
