@@ -24,6 +24,9 @@ pub const DEFAULT_RESET_AFTER: Duration = Duration::from_secs(10);
 /// The most connection attempts that one pool or link starts in any second, whatever the load.
 pub const MAX_ATTEMPTS_PER_SECOND: usize = 20;
 
+/// So many attempts of a [`Pool`](crate::Pool) or [`Link`](crate::Link) may fail one after the other: any number.
+pub const UNLIMITED_ATTEMPTS: u32 = u32::MAX;
+
 /// How the delay is spread, so that many clients of one dead server do not return together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

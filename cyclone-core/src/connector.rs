@@ -3,7 +3,9 @@
 use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
 pub use error::{ConnectionError, ConnectionErrorKind};
-pub(crate) use guarded::{check, close, connect, is_broken, session};
+pub(crate) use guarded::{check, close, connect, is_broken, outcome, session};
+
+use crate::operation::Outcome;
 
 mod error;
 mod guarded;
@@ -91,6 +93,16 @@ pub trait Connector: Send + Sync + 'static {
         false
     }
 
+    /// What an error of an operation tells of the operation: whether the other side answered, see
+    /// [`Pool::run`](crate::Pool::run). It must not wait.
+    ///
+    /// [`Outcome::Unknown`] unless told otherwise, which is always safe, and closes the connection: a driver says
+    /// [`Outcome::Known`] for what the other side answered, a duplicate key for instance.
+    fn outcome(&self, error: &Self::Error) -> Outcome {
+        let _ = error;
+        Outcome::Unknown
+    }
+
     /// Says goodbye on a healthy connection that is no longer wanted; drops it unless told otherwise.
     ///
     /// Broken connections, and those with an unfinished operation, are dropped without it.
@@ -118,6 +130,10 @@ impl<C: Connector> Connector for Arc<C> {
 
     fn is_broken(&self, connection: &Self::Connection) -> bool {
         (**self).is_broken(connection)
+    }
+
+    fn outcome(&self, error: &Self::Error) -> Outcome {
+        (**self).outcome(error)
     }
 
     async fn close(&self, connection: Self::Connection) {

@@ -94,6 +94,7 @@
 
 mod accept;
 mod backoff;
+mod breaker;
 mod bus;
 #[cfg(feature = "lines")]
 mod codec;
@@ -116,6 +117,7 @@ mod metrics;
 mod observed;
 mod network;
 mod opening;
+mod operation;
 mod peer;
 mod pool;
 mod port_error;
@@ -132,6 +134,7 @@ mod session;
 mod shutdown;
 mod snapshot;
 mod sockets;
+mod state_watch;
 mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -142,7 +145,11 @@ pub mod upgrade;
 pub use backoff::{
     AttemptLimiter, Backoff, BackoffPolicy, DEFAULT_BACKOFF_BASE, DEFAULT_BACKOFF_MAX,
     DEFAULT_BACKOFF_MULTIPLIER, DEFAULT_RECONNECT_MAX, DEFAULT_RESET_AFTER, Jitter,
-    MAX_ATTEMPTS_PER_SECOND,
+    MAX_ATTEMPTS_PER_SECOND, UNLIMITED_ATTEMPTS,
+};
+pub use breaker::{
+    Breaker, BreakerOpen, BreakerPermit, BreakerPolicy, BreakerState, DEFAULT_BREAKER_FAILURES,
+    DEFAULT_BREAKER_PROBES, DEFAULT_BREAKER_SUCCESSES,
 };
 pub use bus::{
     Bus, BusEvent, BusLimits, BusStatistics, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS,
@@ -167,6 +174,12 @@ pub use inspect::{
 #[cfg(feature = "lines")]
 pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_WRITE_TIMEOUT, Lines};
 pub use link::{DEFAULT_LINK_CLOSE_TIMEOUT, Link, LinkBuilder, LinkContext, LinkError, LinkState};
+pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_LINE_BYTES, DEFAULT_WRITE_TIMEOUT, Lines};
+pub use link::{
+    Answer, CallLink, CallQueue, DEFAULT_LINK_CLOSE_TIMEOUT, DEFAULT_LINK_MAX_IN_FLIGHT,
+    DEFAULT_LINK_MAX_PENDING, LateAnswers, Link, LinkBuilder, LinkContext, LinkError, LinkState,
+    LinkStatistics, MAX_LINK_CALLS,
+};
 pub use log::{
     DEFAULT_LOG_BYTES, DEFAULT_LOG_STREAM_BYTES, DEFAULT_LOG_STREAM_ENTRIES, DEFAULT_LOG_STREAMS,
     EntryId, Log, LogEntry, LogLimits, LogRead, MemoryLog, ParseEntryIdError, SharedLog,
@@ -176,12 +189,14 @@ pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
 pub use metrics::METRICS_INTERVAL;
 pub use network::{Network, NetworkError};
 pub use opening::DEFAULT_OPENING_TIMEOUT;
+pub use operation::{DEFAULT_OPERATION_TIMEOUT, NotSent, OperationError, Outcome};
 pub use peer::{Address, Peer};
 pub use pool::{
     DEFAULT_CHECK_AFTER, DEFAULT_CHECK_TIMEOUT, DEFAULT_KEEPALIVE, DEFAULT_MAX_LIFETIME,
     DEFAULT_POOL_CLOSE_TIMEOUT, DEFAULT_POOL_IDLE_TIMEOUT, DEFAULT_POOL_MAX_SIZE,
     DEFAULT_POOL_MAX_WAITING, DEFAULT_POOL_MIN_IDLE, DEFAULT_SLOW_CHECKOUT, DEFAULT_WAIT_TIMEOUT,
-    LIFETIME_JITTER, MAX_POOL_SIZE, Pool, PoolBuilder, PoolError, PoolStatistics, Pooled,
+    LIFETIME_JITTER, MAX_POOL_SIZE, Pool, PoolBuilder, PoolError, PoolState, PoolStatistics,
+    Pooled, PooledOperation,
 };
 pub use port_error::{MAX_NAME_BYTES, PortError, PortErrorKind};
 pub use protocol::{Protocol, ProtocolFactory, ProtocolFn, protocol_fn};
@@ -204,6 +219,7 @@ pub use snapshot::{
     Snapshot, SourceSnapshot,
 };
 pub use sockets::Sockets;
+pub use state_watch::StateWatch;
 pub use store::{
     DEFAULT_STORE_BYTES, DEFAULT_STORE_ENTRIES, MemoryStore, SharedStore, Store, StoreLimits,
 };

@@ -1,24 +1,47 @@
 //! One connection that is always reconnecting.
 
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
 
-pub use builder::{DEFAULT_LINK_CLOSE_TIMEOUT, LinkBuilder};
+pub use builder::{
+    DEFAULT_LINK_CLOSE_TIMEOUT, DEFAULT_LINK_MAX_IN_FLIGHT, DEFAULT_LINK_MAX_PENDING, LinkBuilder,
+    MAX_LINK_CALLS,
+};
+pub use calls::CallLink;
 pub use context::LinkContext;
+pub use error::LinkError;
+pub use queue::{Answer, CallQueue, LateAnswers};
+pub use statistics::LinkStatistics;
 
 use crate::{
     backoff::BackoffPolicy,
+    breaker::Breaker,
     connector::{ConnectionError, Connector},
     health::HealthWatch,
+    state_watch::StateWatch,
 };
+use keeper::Trying;
+use statistics::Counts;
 
 mod builder;
+mod calls;
 mod context;
+mod error;
 mod keeper;
+mod queue;
+mod statistics;
 
 /// One logical connection that is always reconnecting: for publish/subscribe, change streams, event sockets. Clones
 /// are handles of the same link.
@@ -86,8 +109,14 @@ struct Handle<C: Connector> {
     connector: Arc<C>,
     name: String,
     health: HealthWatch,
+    /// Of the calls.
+    breaker: Breaker,
+    counts: Arc<Counts>,
     /// Turns to `true`, or loses its sender, when the link has to close.
     closing: watch::Sender<bool>,
+    trying: watch::Sender<Trying>,
+    /// The round of `trying` in which the task stopped last.
+    stopped_in: Arc<AtomicU64>,
 }
 
 /// How a [`Link`] is.
@@ -112,6 +141,11 @@ pub enum LinkState {
         error: ConnectionError,
         /// When the next attempt starts.
         retry_at: Instant,
+    },
+    /// It is not up and does not try, until [`continue_trying`](Link::continue_trying).
+    Stopped {
+        /// Why it is not up, if it ever tried.
+        error: Option<ConnectionError>,
     },
     /// The link was closed for good.
     Closed,
@@ -156,6 +190,12 @@ impl<C: Connector> Link<C> {
         self.states.borrow().clone()
     }
 
+    /// Watches the state, without being a handle: the link closes when only watches are left.
+    #[must_use]
+    pub fn on_state(&self) -> StateWatch<LinkState> {
+        StateWatch::new(self.states.clone())
+    }
+
     /// Waits for a state that this handle has not yet been shown by this method, and shows it. Once the link is
     /// closed it resolves at once, for ever.
     ///
@@ -175,7 +215,8 @@ impl<C: Connector> Link<C> {
     ///
     /// # Errors
     ///
-    /// [`LinkError::Timeout`] after `limit`, [`LinkError::Closed`] when the link is closed first.
+    /// [`LinkError::Timeout`] after `limit`, [`LinkError::Stopped`] when it does not try, [`LinkError::Closed`] when
+    /// the link is closed first.
     ///
     /// # Cancel safety
     ///
@@ -187,6 +228,8 @@ impl<C: Connector> Link<C> {
             loop {
                 match &*states.borrow_and_update() {
                     LinkState::Up { generation, .. } => return Ok(*generation),
+                    LinkState::Stopped { .. } if self.is_starting_over() => {}
+                    LinkState::Stopped { error } => return Err(LinkError::Stopped(error.clone())),
                     LinkState::Closed => return Err(LinkError::Closed),
                     LinkState::Down { error: newest, .. } => error = Some(newest.clone()),
                     LinkState::Connecting { .. } => {}
@@ -205,10 +248,50 @@ impl<C: Connector> Link<C> {
         }
     }
 
-    /// The health of the link: up while the session runs, down from a failure until the next session.
+    /// The health of the link: up while the session runs, down from a failure until the next session. A breaker that
+    /// is open makes it down, one that is half open degraded.
     #[must_use]
     pub fn health(&self) -> HealthWatch {
         self.handle.health.clone()
+    }
+
+    /// What the link did since it was made.
+    #[must_use]
+    pub fn statistics(&self) -> LinkStatistics {
+        let barred = self.handle.breaker.refused();
+        self.handle.counts.statistics(Instant::now(), barred)
+    }
+
+    /// The breaker of the calls, see [`CallLink`].
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.handle.breaker
+    }
+
+    /// Stops connecting: an attempt under way is ended, and there is no other until
+    /// [`continue_trying`](Self::continue_trying). A session that runs goes on (Twisted's `stopTrying`).
+    pub fn stop_trying(&self) {
+        self.handle.trying.send_modify(Trying::stop);
+    }
+
+    /// Connects again: now, with the first delay and all attempts. It also cuts the delay between two attempts short
+    /// (Twisted's `resetDelay` and `retry`).
+    pub fn continue_trying(&self) {
+        self.handle.trying.send_modify(Trying::start_over);
+    }
+
+    /// Whether it was told to connect again since it stopped, and the task has not done so yet.
+    fn is_starting_over(&self) -> bool {
+        let handle = &self.handle;
+        handle
+            .trying
+            .borrow()
+            .is_on_since(handle.stopped_in.load(SeqCst))
+    }
+
+    /// Whether it was told to close.
+    fn is_closing(&self) -> bool {
+        *self.handle.closing.borrow()
     }
 
     /// What makes the connections.
@@ -257,45 +340,5 @@ impl<C: Connector> fmt::Debug for Link<C> {
             .field("name", &self.name())
             .field("state", &*self.states.borrow())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a link did not come up for the one who waited.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum LinkError {
-    /// It did not come up in time; it goes on trying.
-    Timeout {
-        /// The time limit that passed.
-        waited: Duration,
-        /// Why the last attempt failed, if one did.
-        error: Option<ConnectionError>,
-    },
-    /// It was closed.
-    Closed,
-}
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout { waited, error } => {
-                write!(f, "the link did not come up within {waited:?}")?;
-                match error {
-                    Some(error) => write!(f, ": {error}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Closed => f.write_str("the link is closed"),
-        }
-    }
-}
-
-impl Error for LinkError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            // The text of the error itself is part of ours.
-            Self::Timeout { error, .. } => error.as_ref()?.source(),
-            Self::Closed => None,
-        }
     }
 }

@@ -17,23 +17,28 @@ pub use builder::{
     LIFETIME_JITTER, MAX_POOL_SIZE, PoolBuilder,
 };
 pub use error::PoolError;
+pub use operation::PooledOperation;
 pub use pooled::Pooled;
+pub use state::PoolState;
 pub use statistics::PoolStatistics;
 
-use crate::{connector::Connector, health::HealthWatch};
+use crate::{breaker::Breaker, connector::Connector, health::HealthWatch, state_watch::StateWatch};
 use keeper::Keeper;
 use manager::Manager;
 use shared::Shared;
 use statistics::Queued;
 
 mod builder;
+mod dialer;
 mod entry;
 mod error;
 mod keeper;
 mod manager;
+mod operation;
 mod pooled;
 mod shared;
 mod slow;
+mod state;
 mod statistics;
 
 /// A pool of connections; clones are handles of the same pool.
@@ -43,8 +48,8 @@ mod statistics;
 /// [`max_size`](PoolBuilder::max_size), and never more than
 /// [`MAX_ATTEMPTS_PER_SECOND`](crate::MAX_ATTEMPTS_PER_SECOND) (20) attempts in a second.
 ///
-/// While there is no connection and none can be made, [`get`](Self::get) fails at once; the first success in the
-/// background ends that. While *some* connections are open and no more can be made, callers wait for those.
+/// It is used through [`run`](Self::run). While there is no connection and none can be made, that fails at once; the
+/// first success in the background ends that. While *some* connections are open and no more can be made, callers wait for those.
 ///
 /// When the last handle is dropped, the idle connections are closed in the background, and those in use when they
 /// come back.
@@ -63,9 +68,11 @@ mod statistics;
 /// # async fn main() -> Result<(), Box<dyn Error>> {
 /// let pool = Pool::builder(Database).max_size(20).build();
 /// pool.warm_up().await?;                      // optional: fail at start rather than later
-/// let mut connection = pool.get().await?;
-/// connection.push(1);
-/// drop(connection);                           // back to the pool
+/// pool.run(async |connection| {
+///     connection.push(1);
+///     Ok(())
+/// })
+/// .await?;
 /// assert_eq!(pool.close().await, 0);
 /// # Ok(())
 /// # }
@@ -109,7 +116,7 @@ impl<C: Connector> Pool<C> {
         }
     }
 
-    /// Borrows a connection, for as long as the [`Pooled`] lives.
+    /// Borrows a connection, for as long as the [`Pooled`] lives; [`run`](Self::run) does it for one operation.
     ///
     /// It never takes longer than [`wait_timeout`](PoolBuilder::wait_timeout) (5 s). Callers are served in their
     /// order. A connection that was silent for more than [`check_after`](PoolBuilder::check_after) (500 ms) is
@@ -202,7 +209,7 @@ impl<C: Connector> Pool<C> {
     /// # Errors
     ///
     /// [`PoolError::Connect`] when an attempt fails (the pool goes on trying), [`PoolError::Timeout`] after
-    /// [`wait_timeout`](PoolBuilder::wait_timeout), [`PoolError::Closed`].
+    /// [`wait_timeout`](PoolBuilder::wait_timeout), [`PoolError::Stopped`], [`PoolError::Closed`].
     ///
     /// # Cancel safety
     ///
@@ -224,6 +231,9 @@ impl<C: Connector> Pool<C> {
                 if shared.counts.open() >= wanted {
                     return Ok(());
                 }
+                if !shared.is_trying() {
+                    return Err(PoolError::Stopped(shared.error()));
+                }
                 if let Some(error) = shared.error() {
                     return Err(PoolError::Connect(error));
                 }
@@ -241,19 +251,55 @@ impl<C: Connector> Pool<C> {
     /// The health of the pool, to read and to watch.
     ///
     /// Up while connections can be made, degraded while some are open and no more can be made, down when there is
-    /// none, or the pool was closed.
+    /// none, or the pool was closed. A breaker that is open makes it down, one that is half open degraded.
     #[must_use]
     pub fn health(&self) -> HealthWatch {
         self.handle.shared.health.watch()
+    }
+
+    /// How the pool is, as its task has last seen it.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        self.handle.shared.states.borrow().clone()
+    }
+
+    /// Watches how the pool is; [`health`](Self::health) is the same for people.
+    #[must_use]
+    pub fn on_state(&self) -> StateWatch<PoolState> {
+        StateWatch::new(self.handle.shared.states.subscribe())
+    }
+
+    /// The breaker of [`run`](Self::run).
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.handle.shared.breaker
+    }
+
+    /// Stops connecting: attempts under way are ended, and there are no others until
+    /// [`continue_trying`](Self::continue_trying). Open connections stay in use (Twisted's `stopTrying`).
+    pub fn stop_trying(&self) {
+        let shared = &self.handle.shared;
+        shared.give_up();
+        shared.attempted.notify_waiters();
+    }
+
+    /// Connects again: now, with the first delay and all attempts. It also cuts the delay between two attempts short
+    /// (Twisted's `resetDelay` and `retry`).
+    pub fn continue_trying(&self) {
+        let Handle { shared, pool } = &*self.handle;
+        shared.try_again();
+        Keeper::ensure(shared, pool);
     }
 
     /// What the pool holds and what it did.
     #[must_use]
     pub fn statistics(&self) -> PoolStatistics {
         let shared = &self.handle.shared;
-        shared
-            .counts
-            .statistics(shared.settings.max_size, shared.waiters())
+        shared.counts.statistics(
+            shared.settings.max_size,
+            shared.waiters(),
+            shared.breaker.refused(),
+        )
     }
 
     /// What makes the connections.

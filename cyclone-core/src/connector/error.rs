@@ -16,6 +16,8 @@ enum Cause {
     TimedOut(Duration),
     Panicked(String),
     Ended,
+    Lost,
+    GivenUp,
 }
 
 /// The sort of a [`ConnectionError`].
@@ -30,10 +32,17 @@ pub enum ConnectionErrorKind {
     Panicked,
     /// The session of a link returned although nobody had closed the link.
     Ended,
+    /// The connection was lost before the answer came.
+    Lost,
+    /// An operation over the connection was given up before its answer came: the connection could not be used
+    /// again.
+    GivenUp,
 }
 
 impl ConnectionError {
-    pub(crate) fn failed(error: impl Error + Send + Sync + 'static) -> Self {
+    /// An error of a driver.
+    #[must_use]
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
         Cause::Failed(Box::new(error)).into()
     }
 
@@ -54,6 +63,19 @@ impl ConnectionError {
         Cause::Ended.into()
     }
 
+    pub(crate) fn lost() -> Self {
+        Cause::Lost.into()
+    }
+
+    pub(crate) fn given_up() -> Self {
+        Cause::GivenUp.into()
+    }
+
+    /// Whether both are clones of one error.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cause, &other.cause)
+    }
+
     /// The sort of error.
     #[must_use]
     pub fn kind(&self) -> ConnectionErrorKind {
@@ -62,6 +84,8 @@ impl ConnectionError {
             Cause::TimedOut(_) => ConnectionErrorKind::TimedOut,
             Cause::Panicked(_) => ConnectionErrorKind::Panicked,
             Cause::Ended => ConnectionErrorKind::Ended,
+            Cause::Lost => ConnectionErrorKind::Lost,
+            Cause::GivenUp => ConnectionErrorKind::GivenUp,
         }
     }
 
@@ -101,6 +125,8 @@ impl fmt::Display for ConnectionError {
             Cause::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
             Cause::Panicked(message) => write!(f, "the driver panicked: {message}"),
             Cause::Ended => f.write_str("the session ended"),
+            Cause::Lost => f.write_str("the connection was lost"),
+            Cause::GivenUp => f.write_str("an operation was given up before its answer came"),
         }
     }
 }

@@ -10,15 +10,19 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use super::{ConnectionError, Connector};
+use crate::operation::Outcome;
 
 /// Makes a connection within `limit`.
 pub(crate) async fn connect<C: Connector>(
     connector: &C,
     limit: Duration,
 ) -> Result<C::Connection, ConnectionError> {
-    timeout(limit, caught(async { connector.connect().await }))
-        .await
-        .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+    timeout(
+        limit,
+        caught(async { connector.connect().await }, ConnectionError::new),
+    )
+    .await
+    .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
 }
 
 /// Checks a connection within `limit`.
@@ -27,9 +31,15 @@ pub(crate) async fn check<C: Connector>(
     connection: &mut C::Connection,
     limit: Duration,
 ) -> Result<(), ConnectionError> {
-    timeout(limit, caught(async { connector.check(connection).await }))
-        .await
-        .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+    timeout(
+        limit,
+        caught(
+            async { connector.check(connection).await },
+            ConnectionError::new,
+        ),
+    )
+    .await
+    .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
 }
 
 /// Says goodbye within `limit`, or drops the connection.
@@ -54,24 +64,27 @@ pub(crate) fn is_broken<C: Connector>(connector: &C, connection: &C::Connection)
     catch_unwind(AssertUnwindSafe(|| connector.is_broken(connection))).unwrap_or(true)
 }
 
-/// Runs the session of a link, without a time limit.
+/// What an error tells of an operation; a driver that panics does not know.
+pub(crate) fn outcome<C: Connector>(connector: &C, error: &C::Error) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| connector.outcome(error))).unwrap_or_default()
+}
+
+/// Runs the session of a link, without a time limit; `reason` makes one error of those that it returns.
 pub(crate) async fn session<E>(
     session: impl Future<Output = Result<(), E>>,
-) -> Result<(), ConnectionError>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    caught(session).await
+    reason: fn(E) -> ConnectionError,
+) -> Result<(), ConnectionError> {
+    caught(session, reason).await
 }
 
 /// Awaits a call of the driver; what it shares with us is only reached through its own methods, so that a panic
 /// cannot leave our data torn.
-async fn caught<T, E>(call: impl Future<Output = Result<T, E>>) -> Result<T, ConnectionError>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
+async fn caught<T, E>(
+    call: impl Future<Output = Result<T, E>>,
+    reason: fn(E) -> ConnectionError,
+) -> Result<T, ConnectionError> {
     match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(result) => result.map_err(ConnectionError::failed),
+        Ok(result) => result.map_err(reason),
         Err(payload) => Err(ConnectionError::panicked(&*payload)),
     }
 }

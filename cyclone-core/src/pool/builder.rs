@@ -4,8 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Pool, shared::Shared};
 use crate::{
-    backoff::BackoffPolicy,
+    backoff::{BackoffPolicy, UNLIMITED_ATTEMPTS},
+    breaker::BreakerPolicy,
     connector::{Connector, DEFAULT_CONNECT_TIMEOUT},
+    operation::DEFAULT_OPERATION_TIMEOUT,
 };
 
 /// Connections of a pool, at most.
@@ -50,7 +52,10 @@ pub(super) struct Settings {
     pub(super) max_lifetime: Duration,
     pub(super) slow_checkout: Duration,
     pub(super) close_timeout: Duration,
+    pub(super) operation_timeout: Duration,
     pub(super) backoff: BackoffPolicy,
+    pub(super) max_attempts: u32,
+    pub(super) breaker: BreakerPolicy,
 }
 
 /// Makes a [`Pool`]; made by [`Pool::builder`].
@@ -86,7 +91,10 @@ impl<C: Connector> PoolBuilder<C> {
             max_lifetime: DEFAULT_MAX_LIFETIME,
             slow_checkout: DEFAULT_SLOW_CHECKOUT,
             close_timeout: DEFAULT_POOL_CLOSE_TIMEOUT,
+            operation_timeout: DEFAULT_OPERATION_TIMEOUT,
             backoff: BackoffPolicy::reconnect(),
+            max_attempts: UNLIMITED_ATTEMPTS,
+            breaker: BreakerPolicy::default(),
         };
         Self {
             connector,
@@ -183,6 +191,28 @@ impl<C: Connector> PoolBuilder<C> {
     /// Delays between attempts while connections cannot be made; [`BackoffPolicy::reconnect`] by default.
     pub fn backoff(mut self, policy: BackoffPolicy) -> Self {
         self.settings.backoff = policy;
+        self
+    }
+
+    /// Connection attempts that fail one after the other before the pool stops connecting by itself, until it is
+    /// told to [continue](Pool::continue_trying); unlimited by default. 0 counts as 1. Attempts that are under way
+    /// together count as one.
+    ///
+    /// Twisted's `maxRetries`, with the first attempt counted.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.settings.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// Time limit of an operation of [`Pool::run`], from its start on a connection; 10 s by default.
+    pub fn operation_timeout(mut self, limit: Duration) -> Self {
+        self.settings.operation_timeout = limit;
+        self
+    }
+
+    /// When operations are refused because those before them failed; [`BreakerPolicy::default`] by default.
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.settings.breaker = policy;
         self
     }
 

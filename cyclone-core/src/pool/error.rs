@@ -21,6 +21,10 @@ pub enum PoolError {
     },
     /// There is no connection and none can be made; the pool keeps trying in the background.
     Connect(ConnectionError),
+    /// There is no connection and none is tried: the pool gave up after
+    /// [`max_attempts`](super::PoolBuilder::max_attempts), or was [told to](super::Pool::stop_trying). With the
+    /// reason why the last attempt failed, if it did.
+    Stopped(Option<ConnectionError>),
     /// The pool was closed.
     Closed,
     /// Too many callers wait already: the pool is much too small for the load, or the other side is stuck.
@@ -37,10 +41,10 @@ impl PoolError {
         true
     }
 
-    /// Whether trying again later can help; it cannot when the pool was closed.
+    /// Whether trying again later can help; it cannot when the pool was closed, or does not try itself.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Closed)
+        !matches!(self, Self::Closed | Self::Stopped(_))
     }
 
     /// Why connections cannot be made, when that is known.
@@ -48,7 +52,7 @@ impl PoolError {
     pub fn connection_error(&self) -> Option<&ConnectionError> {
         match self {
             Self::Connect(error) => Some(error),
-            Self::Timeout { error, .. } => error.as_ref(),
+            Self::Timeout { error, .. } | Self::Stopped(error) => error.as_ref(),
             Self::Closed | Self::Full { .. } => None,
         }
     }
@@ -65,6 +69,10 @@ impl fmt::Display for PoolError {
                 }
             }
             Self::Connect(error) => write!(f, "not sent: not connected: {error}"),
+            Self::Stopped(None) => f.write_str("not sent: the pool stopped connecting"),
+            Self::Stopped(Some(error)) => {
+                write!(f, "not sent: the pool stopped connecting: {error}")
+            }
             Self::Closed => f.write_str("not sent: the pool is closed"),
             Self::Full { limit } => {
                 write!(f, "not sent: {limit} callers wait for a connection already")

@@ -16,25 +16,18 @@ use tokio::{
 };
 
 use super::{
+    PoolError, PoolState,
+    dialer::{Attempt, Dialer},
     entry::{Entry, Verdict},
     manager::Manager,
     shared::Shared,
-    statistics::Slot,
 };
 use crate::{
-    backoff::{AttemptLimiter, Backoff, later},
-    connector::{self, ConnectionError, Connector},
-    health::Health,
+    backoff::later,
+    breaker::BreakerState,
+    connector::{self, Connector},
+    state_watch::StateWatch,
 };
-
-/// How one connection attempt ended.
-struct Attempt<C: Connector> {
-    /// The round in which it was started.
-    round: u64,
-    /// It counts as connecting until the keeper has dealt with the result: in between there is no new attempt.
-    slot: Slot,
-    result: Result<C::Connection, ConnectionError>,
-}
 
 /// Keeps a pool as it should be.
 ///
@@ -43,15 +36,10 @@ struct Attempt<C: Connector> {
 pub(super) struct Keeper<C: Connector> {
     shared: Arc<Shared<C>>,
     pool: managed::Pool<Manager<C>>,
-    attempts: JoinSet<Attempt<C>>,
+    dialer: Dialer<C>,
     /// Checks and goodbyes; a check gives the connection back when it is alive.
     chores: JoinSet<Option<Entry<C>>>,
-    backoff: Backoff,
-    limiter: AttemptLimiter,
-    /// Attempts that were under way together fail together: only the first of a round lengthens the backoff.
-    round: u64,
-    /// When to try again, while connections cannot be made.
-    retry_at: Option<Instant>,
+    breaker: StateWatch<BreakerState>,
     connected: bool,
     random: fastrand::Rng,
 }
@@ -67,14 +55,11 @@ impl<C: Connector> Keeper<C> {
         };
         if !shared.running.swap(true, SeqCst) {
             let keeper = Self {
-                backoff: Backoff::new(shared.settings.backoff),
                 shared: Arc::clone(shared),
                 pool: pool.clone(),
-                attempts: JoinSet::new(),
+                dialer: Dialer::new(shared),
                 chores: JoinSet::new(),
-                limiter: AttemptLimiter::default(),
-                round: 0,
-                retry_at: None,
+                breaker: shared.breaker.on_state(),
                 connected: false,
                 random: fastrand::Rng::new(),
             };
@@ -87,13 +72,10 @@ impl<C: Connector> Keeper<C> {
         while !self.shared.is_closed() {
             let wake_at = self.pass(Instant::now());
             select! {
-                Some(attempt) = self.attempts.join_next() => {
-                    if let Ok(attempt) = attempt {
-                        self.attempted(attempt, Instant::now());
-                    }
-                }
+                Some(attempt) = self.dialer.next() => self.attempted(attempt, Instant::now()),
                 Some(chore) = self.chores.join_next() => self.checked(chore.ok().flatten()),
                 () = self.shared.counts.bell.notified() => {}
+                _ = self.breaker.changed() => {}
                 () = sleep_until(wake_at) => {}
             }
         }
@@ -109,10 +91,17 @@ impl<C: Connector> Keeper<C> {
             self.say_goodbye(entry);
         }
         self.serve_from_idle();
-        let dial_at = self.dial(now);
-        self.publish();
+        let dial_at = self.dialer.dial(now);
+        let breaker = self.publish(now);
+        let half_open_at = match breaker {
+            BreakerState::Open { until, .. } => Some(until),
+            _ => None,
+        };
         let sweep_at = self.shared.sweep_at();
-        dial_at.map_or(sweep_at, |at| at.min(sweep_at))
+        [dial_at, half_open_at]
+            .into_iter()
+            .flatten()
+            .fold(sweep_at, Instant::min)
     }
 
     /// Looks at every idle connection.
@@ -206,54 +195,17 @@ impl<C: Connector> Keeper<C> {
         }
     }
 
-    /// Starts the connection attempts that are wanted and allowed; returns when more are allowed.
-    fn dial(&mut self, now: Instant) -> Option<Instant> {
-        let shared = Arc::clone(&self.shared);
-        let counts = &shared.counts;
-        let connecting = counts.connecting.load(Relaxed);
-        let wanted = match self.retry_at {
-            Some(_) if connecting > 0 => 0,
-            Some(at) if now < at => return Some(at),
-            Some(_) => 1,
-            None => {
-                let missing = shared.settings.min_idle.saturating_sub(counts.idle());
-                (shared.waiters() + missing).saturating_sub(connecting)
-            }
-        };
-        for _ in 0..wanted {
-            if counts.slots.load(Relaxed) >= shared.settings.max_size {
-                break;
-            }
-            if let Err(at) = self.limiter.try_start(now) {
-                return Some(at);
-            }
-            let slot = Slot::connecting(counts);
-            let (shared, round) = (Arc::clone(&shared), self.round);
-            self.attempts.spawn(async move {
-                let limit = shared.settings.connect_timeout;
-                let result = connector::connect(&shared.connector, limit).await;
-                Attempt {
-                    round,
-                    slot,
-                    result,
-                }
-            });
-        }
-        None
-    }
-
     fn attempted(&mut self, attempt: Attempt<C>, now: Instant) {
         let shared = &self.shared;
         let name = &shared.settings.name;
+        let round = attempt.round();
         let mut slot = attempt.slot;
         match attempt.result {
             Ok(connection) => {
                 slot.open();
                 shared.counts.created.fetch_add(1, Relaxed);
-                let failures = self.backoff.failures();
-                self.backoff.succeeded(now);
+                let failures = self.dialer.succeeded(now);
                 self.connected = true;
-                self.retry_at = None;
                 if shared.set_error(None).is_some() {
                     tracing::info!(pool = %name, failures, "pool connects again");
                 }
@@ -272,12 +224,7 @@ impl<C: Connector> Keeper<C> {
             Err(error) => {
                 drop(slot);
                 shared.counts.failed.fetch_add(1, Relaxed);
-                if attempt.round == self.round || self.retry_at.is_none() {
-                    self.round += 1;
-                    let delay = self.backoff.failed(now, self.random.f64());
-                    self.retry_at = Some(later(now, delay));
-                }
-                let failures = self.backoff.failures();
+                let failures = self.dialer.failed(round, now);
                 if shared.set_error(Some(error.clone())).is_none() {
                     tracing::warn!(pool = %name, %error, "pool cannot connect");
                 } else {
@@ -285,30 +232,51 @@ impl<C: Connector> Keeper<C> {
                 }
             }
         }
-        self.publish();
+        self.publish(now);
         self.shared.attempted.notify_waiters();
     }
 
-    /// Says how the pool is, and turns callers away or lets them wait accordingly.
-    fn publish(&self) {
-        let open = self.shared.counts.open();
-        let error = self.shared.error();
-        self.shared.set_outage(error.is_some() && open == 0);
-        self.shared.health.set(match error {
-            Some(error) if open == 0 => Health::Down(error.to_string()),
-            Some(error) => Health::Degraded(format!(
-                "{open} connections open, no more can be made: {error}"
-            )),
-            None if self.connected => Health::Up,
-            None => Health::Starting,
+    /// Says how the pool is, and turns callers away or lets them wait accordingly; returns how the breaker is.
+    fn publish(&self, now: Instant) -> BreakerState {
+        let shared = &self.shared;
+        let open = shared.counts.open();
+        let retry_at = self.dialer.retry_at().unwrap_or(now);
+        let (state, outage) = match shared.error() {
+            error if open == 0 && !shared.is_trying() => (
+                PoolState::Stopped {
+                    error: error.clone(),
+                },
+                Some(PoolError::Stopped(error)),
+            ),
+            Some(error) if open == 0 => (
+                PoolState::Down {
+                    error: error.clone(),
+                    retry_at,
+                },
+                Some(PoolError::Connect(error)),
+            ),
+            Some(error) => (PoolState::Degraded { error, retry_at }, None),
+            None if self.connected && (open > 0 || self.dialer.retry_at().is_none()) => {
+                (PoolState::Up, None)
+            }
+            None => (PoolState::Starting, None),
+        };
+        shared.set_outage(outage);
+        let breaker = shared.breaker.state();
+        let health = state.health(open);
+        shared.health.set(match breaker.health() {
+            Some(broken) if !health.is_down() => broken,
+            _ => health,
         });
+        shared.set_state(state);
+        breaker
     }
 
     /// Closes everything: waits for connections in use, but not beyond the time limit.
     async fn drain(mut self) {
         let shared = Arc::clone(&self.shared);
-        shared.health.set(Health::Down("closed".to_owned()));
-        self.attempts.abort_all();
+        shared.health.set(PoolState::Closed.health(0));
+        self.dialer.abort();
         let deadline = later(Instant::now(), shared.settings.close_timeout);
         loop {
             for entry in shared.take_retired() {

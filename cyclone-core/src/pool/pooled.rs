@@ -1,15 +1,11 @@
 //! A connection that is checked out.
 
-use std::{
-    fmt,
-    ops::{Deref, DerefMut},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use deadpool::managed::Object;
 
-use super::{manager::Manager, shared::Shared, statistics::InUse};
-use crate::connector::Connector;
+use super::{PooledOperation, manager::Manager, shared::Shared, statistics::InUse};
+use crate::{connector::Connector, operation::NotSent};
 
 /// A connection of a [`Pool`](super::Pool) that is yours until it is dropped.
 ///
@@ -18,29 +14,31 @@ use crate::connector::Connector;
 ///
 /// # Operations that may be cancelled
 ///
-/// A request that was sent and whose answer was not read poisons a connection: the next user would read it. So a
-/// driver brackets what it sends. Cancelled by a drop, a time limit or a panic in between, the connection is
-/// closed instead of going back:
+/// A request that was sent and whose answer was not read poisons a connection: the next user would read it. So the
+/// connection is reached through an operation: [`run`](Self::run), or [`begin`](Self::begin) and
+/// [`end`](PooledOperation::end). Cancelled by a drop, an error, a time limit or a panic in between, the connection
+/// is closed instead of going back:
 ///
 /// ```
+/// # use std::error::Error;
 /// # use cyclone_core::{Connector, Pooled};
 /// # use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
-/// async fn ping<C>(mut connection: Pooled<C>) -> std::io::Result<[u8; 7]>
+/// async fn ping<C>(mut connection: Pooled<C>) -> Result<[u8; 7], Box<dyn Error>>
 /// where
 ///     C: Connector<Connection = TcpStream>,
 /// {
-///     connection.begin_operation();
-///     connection.write_all(b"PING\r\n").await?; // an error is an unfinished operation too
+///     let mut operation = connection.begin()?;
+///     operation.write_all(b"PING\r\n").await?; // an error is an unfinished operation too
 ///     let mut answer = [0; 7];
-///     connection.read_exact(&mut answer).await?;
-///     connection.end_operation();
+///     operation.read_exact(&mut answer).await?;
+///     operation.end();
 ///     Ok(answer)
 /// }
 /// ```
 pub struct Pooled<C: Connector> {
     /// `None` only while the connection is being given away by value.
     object: Option<Object<Manager<C>>>,
-    shared: Arc<Shared<C>>,
+    pub(super) shared: Arc<Shared<C>>,
     unfinished: bool,
     /// Last, so that the count falls when the connection is back.
     _in_use: InUse,
@@ -56,15 +54,39 @@ impl<C: Connector> Pooled<C> {
         }
     }
 
-    /// Notes that something is about to be sent: until [`end_operation`](Self::end_operation), the connection is
-    /// closed when it is dropped.
-    pub fn begin_operation(&mut self) {
+    /// Begins an operation, through which the connection is reached; until it is
+    /// [ended](PooledOperation::end), the connection is closed when it is dropped.
+    ///
+    /// Neither time limit nor breaker: [`run`](Self::run) has both.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSent::Unfinished`] when an operation before was not ended: its answer may still come.
+    pub fn begin(&mut self) -> Result<PooledOperation<'_, C>, NotSent> {
+        if self.unfinished {
+            return Err(NotSent::Unfinished);
+        }
         self.unfinished = true;
+        Ok(PooledOperation::new(self))
     }
 
-    /// Notes that everything that was sent has been answered, and the answer was read to its end.
-    pub fn end_operation(&mut self) {
+    pub(super) fn set_finished(&mut self) {
         self.unfinished = false;
+    }
+
+    /// Looks at the connection, at its number for instance. What is sent is sent by an operation.
+    #[must_use]
+    pub fn peek(&self) -> &C::Connection {
+        &present(self.object.as_ref()).connection
+    }
+
+    pub(super) fn connection(&mut self) -> &mut C::Connection {
+        &mut present(self.object.as_mut()).connection
+    }
+
+    /// The epoch of the pool in which the connection was last known to work.
+    pub(super) fn epoch(&self) -> u64 {
+        present(self.object.as_ref()).epoch
     }
 
     /// Closes the connection now, as its state is not known or is known to be bad; its place becomes free.
@@ -87,20 +109,6 @@ impl<C: Connector> Pooled<C> {
 )]
 fn present<T>(object: Option<T>) -> T {
     object.expect("the connection is still there")
-}
-
-impl<C: Connector> Deref for Pooled<C> {
-    type Target = C::Connection;
-
-    fn deref(&self) -> &C::Connection {
-        &present(self.object.as_ref()).connection
-    }
-}
-
-impl<C: Connector> DerefMut for Pooled<C> {
-    fn deref_mut(&mut self) -> &mut C::Connection {
-        &mut present(self.object.as_mut()).connection
-    }
 }
 
 impl<C: Connector> Drop for Pooled<C> {

@@ -15,9 +15,11 @@ use tokio::{
 };
 
 use super::{
-    PoolError, builder::Settings, entry::Entry, manager::Manager, slow::SlowLog, statistics::Counts,
+    PoolError, PoolState, builder::Settings, entry::Entry, manager::Manager, slow::SlowLog,
+    statistics::Counts,
 };
 use crate::{
+    breaker::Breaker,
     connector::{self, ConnectionError, Connector},
     health::HealthReporter,
     lock::lock,
@@ -31,6 +33,12 @@ pub(super) struct Shared<C: Connector> {
     pub(super) settings: Settings,
     pub(super) counts: Arc<Counts>,
     pub(super) health: HealthReporter,
+    pub(super) states: watch::Sender<PoolState>,
+    pub(super) breaker: Breaker,
+    /// Whether connections are tried.
+    trying: AtomicBool,
+    /// Whether trying starts over, with its first delay, now.
+    starting_over: AtomicBool,
     pub(super) slow: SlowLog,
     /// Rung for whoever warms the pool up, after every connection attempt.
     pub(super) attempted: Notify,
@@ -56,17 +64,21 @@ struct State<C: Connector> {
     sweep_at: Instant,
     /// Why the last attempt to connect failed; `None` after a success.
     error: Option<ConnectionError>,
-    /// Whether there is no connection and none can be made: callers are turned away.
-    outage: bool,
+    /// What callers are told while there is no connection and none can be made.
+    outage: Option<PoolError>,
 }
 
 impl<C: Connector> Shared<C> {
     pub(super) fn new(connector: C, settings: Settings) -> Self {
         Self {
             connector,
+            breaker: Breaker::new(settings.breaker),
             settings,
             counts: Arc::default(),
             health: HealthReporter::default(),
+            states: watch::Sender::default(),
+            trying: AtomicBool::new(true),
+            starting_over: AtomicBool::new(false),
             slow: SlowLog::default(),
             attempted: Notify::new(),
             drained: watch::Sender::new(None),
@@ -78,7 +90,7 @@ impl<C: Connector> Shared<C> {
                 retired: Vec::new(),
                 sweep_at: Instant::now(),
                 error: None,
-                outage: false,
+                outage: None,
             }),
         }
     }
@@ -112,10 +124,8 @@ impl<C: Connector> Shared<C> {
             if let Some(entry) = state.ready.pop_back() {
                 return Ok(Ok(entry));
             }
-            if state.outage
-                && let Some(error) = &state.error
-            {
-                return Err(PoolError::Connect(error.clone()));
+            if let Some(error) = &state.outage {
+                return Err(error.clone());
             }
             let (sender, receiver) = oneshot::channel();
             state.waiters.push_back(sender);
@@ -229,9 +239,14 @@ impl<C: Connector> Shared<C> {
         }
     }
 
-    /// Notes that a connection, last known to work in `epoch`, is dead: the others are suspect from now on.
+    /// Notes that an idle connection, last known to work in `epoch`, is dead.
     pub(super) fn found_dead(&self, epoch: u64) {
         self.counts.broken.fetch_add(1, Relaxed);
+        self.suspect(epoch);
+    }
+
+    /// Has all connections that were last known to work in `epoch` checked before their next use.
+    pub(super) fn suspect(&self, epoch: u64) {
         // One dead server has many dead connections: the first of them raises the alarm.
         let first = self
             .epoch
@@ -293,12 +308,50 @@ impl<C: Connector> Shared<C> {
     }
 
     /// Turns callers away while there is no connection and none can be made.
-    pub(super) fn set_outage(&self, outage: bool) {
+    pub(super) fn set_outage(&self, outage: Option<PoolError>) {
         let mut state = lock(&self.state);
-        state.outage = outage;
-        if outage && let Some(error) = state.error.clone() {
-            Self::fail_waiters(&mut state, &PoolError::Connect(error));
+        if let Some(error) = &outage {
+            Self::fail_waiters(&mut state, error);
         }
+        state.outage = outage;
+    }
+
+    /// Shows watchers how the pool is.
+    pub(super) fn set_state(&self, state: PoolState) {
+        self.states.send_if_modified(|shown| {
+            let differs = !shown.is_same(&state);
+            if differs {
+                *shown = state;
+            }
+            differs
+        });
+    }
+
+    pub(super) fn is_trying(&self) -> bool {
+        self.trying.load(SeqCst)
+    }
+
+    /// Has the keeper try no more.
+    pub(super) fn give_up(&self) {
+        self.trying.store(false, SeqCst);
+        self.counts.bell.notify_one();
+    }
+
+    /// Has the keeper try again, now and with its first delay; callers wait for what comes of it.
+    pub(super) fn try_again(&self) {
+        {
+            let mut state = lock(&self.state);
+            state.error = None;
+            state.outage = None;
+        }
+        self.starting_over.store(true, SeqCst);
+        self.trying.store(true, SeqCst);
+        self.counts.bell.notify_one();
+    }
+
+    /// Whether trying starts over: true once for each time it should.
+    pub(super) fn start_over(&self) -> bool {
+        self.starting_over.swap(false, SeqCst)
     }
 
     /// Closes the pool: waiting callers are told, idle connections go to the keeper.
@@ -308,6 +361,7 @@ impl<C: Connector> Shared<C> {
             self.counts.closed.store(true, SeqCst);
             Self::fail_waiters(&mut state, &PoolError::Closed);
         }
+        self.set_state(PoolState::Closed);
         let idle = pool.retain(|_, _| false).removed;
         // Wakes those who wait for a slot.
         pool.close();

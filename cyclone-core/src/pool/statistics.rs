@@ -41,6 +41,14 @@ pub struct PoolStatistics {
     pub broken: u64,
     /// Connections dropped because their user discarded them or left an operation unfinished.
     pub discarded: u64,
+    /// Operations of [`Pool::run`](super::Pool::run) that the other side answered, be it with an error.
+    pub answered: u64,
+    /// Operations that ended without an answer: lost, too slow, or not sent by the driver.
+    pub unanswered: u64,
+    /// Operations that their caller gave up.
+    pub cancelled: u64,
+    /// Operations that the open breaker refused.
+    pub barred: u64,
 }
 
 /// The live numbers behind [`PoolStatistics`], and the bell that wakes the keeper when they change.
@@ -63,6 +71,9 @@ pub(super) struct Counts {
     pub(super) reaped: AtomicU64,
     pub(super) broken: AtomicU64,
     pub(super) discarded: AtomicU64,
+    pub(super) answered: AtomicU64,
+    pub(super) unanswered: AtomicU64,
+    pub(super) cancelled: AtomicU64,
     /// Whether the pool was closed.
     pub(super) closed: AtomicBool,
     /// Wakes the keeper.
@@ -83,7 +94,12 @@ impl Counts {
         self.open().saturating_sub(self.in_use.load(Relaxed))
     }
 
-    pub(super) fn statistics(&self, max_size: usize, waiters: usize) -> PoolStatistics {
+    pub(super) fn statistics(
+        &self,
+        max_size: usize,
+        waiters: usize,
+        barred: u64,
+    ) -> PoolStatistics {
         PoolStatistics {
             max_size,
             size: self.open(),
@@ -100,6 +116,10 @@ impl Counts {
             reaped: self.reaped.load(Relaxed),
             broken: self.broken.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
+            answered: self.answered.load(Relaxed),
+            unanswered: self.unanswered.load(Relaxed),
+            cancelled: self.cancelled.load(Relaxed),
+            barred,
         }
     }
 }

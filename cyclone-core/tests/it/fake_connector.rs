@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use cyclone_core::{Connector, MAX_ATTEMPTS_PER_SECOND};
+use cyclone_core::{Connector, MAX_ATTEMPTS_PER_SECOND, Outcome};
 use tokio::time::{Instant, sleep};
 
 /// What the other side does when it is called.
@@ -22,6 +22,8 @@ pub(crate) enum Does {
     /// Answers after a while.
     AnswerAfter(Duration),
     Refuse,
+    /// Answers with an error of this kind: see [`Fake::outcome`].
+    Fail(io::ErrorKind),
     Hang,
     Panic,
 }
@@ -69,6 +71,14 @@ pub(crate) struct FakeConnection {
 impl fmt::Debug for FakeConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FakeConnection({})", self.id)
+    }
+}
+
+impl FakeConnection {
+    /// One request; returns the number of the connection that answered.
+    pub(crate) async fn ask(&mut self, does: Does) -> io::Result<usize> {
+        act(does).await?;
+        Ok(self.id)
     }
 }
 
@@ -152,6 +162,7 @@ async fn act(does: Does) -> io::Result<()> {
             Ok(())
         }
         Does::Refuse => Err(io::Error::new(io::ErrorKind::ConnectionRefused, "refused")),
+        Does::Fail(kind) => Err(kind.into()),
         Does::Hang => std::future::pending().await,
         Does::Panic => panic!("the fake panics"),
     }
@@ -190,6 +201,15 @@ impl Connector for Fake {
 
     fn is_broken(&self, connection: &FakeConnection) -> bool {
         connection.broken
+    }
+
+    fn outcome(&self, error: &io::Error) -> Outcome {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Outcome::Known,
+            io::ErrorKind::NotConnected => Outcome::NotSent,
+            io::ErrorKind::Other => panic!("the fake panics"),
+            _ => Outcome::Unknown,
+        }
     }
 
     async fn close(&self, connection: FakeConnection) {

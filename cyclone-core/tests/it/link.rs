@@ -21,8 +21,11 @@ use tokio::{
 
 use crate::fake_connector::{Does, Fake, FakeConnection};
 
+mod calls;
 mod closing;
 mod reconnect;
+mod statistics;
+mod trying;
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)

@@ -19,8 +19,10 @@ mod cancel;
 mod checkout;
 mod idle;
 mod lifecycle;
+mod operation;
 mod outage;
 mod threads;
+mod trying;
 mod warnings;
 
 const fn ms(n: u64) -> Duration {
@@ -41,6 +43,13 @@ async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Makes the driver know that a connection is dead.
+fn break_it(connection: &mut Pooled<Fake>) {
+    let mut operation = connection.begin().unwrap();
+    operation.broken = true;
+    operation.end();
 }
 
 /// Polls `future` once, with the waker of the test.

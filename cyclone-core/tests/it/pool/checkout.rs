@@ -1,3 +1,5 @@
+use cyclone_core::NotSent;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -6,7 +8,7 @@ async fn a_connection_comes_back() {
     let pool = lazy(&fake).build();
     for _ in 0..3 {
         let connection = pool.get().await.unwrap();
-        assert_eq!(connection.id, 1);
+        assert_eq!(connection.peek().id, 1);
         assert_eq!(pool.statistics().in_use, 1);
     }
     assert_eq!(fake.attempts(), 1);
@@ -39,7 +41,7 @@ async fn max_size_bounds_the_connections() {
     assert_eq!(pool.statistics().timeouts, 1);
 
     drop(second);
-    assert_eq!(pool.get().await.unwrap().id, 2);
+    assert_eq!(pool.get().await.unwrap().peek().id, 2);
     assert_eq!(fake.most_open(), 2);
 }
 
@@ -152,7 +154,7 @@ async fn a_dead_connection_is_replaced() {
     // The first check fails; the new connection would be checked too, were it not new.
     let waiting = tokio::spawn({
         let pool = pool.clone();
-        async move { pool.get().await.unwrap().id }
+        async move { pool.get().await.unwrap().peek().id }
     });
     settle().await;
     fake.on_check(Does::Answer);
@@ -169,7 +171,7 @@ async fn a_hanging_check_hits_its_limit() {
     sleep(ms(1000)).await;
     fake.on_check(Does::Hang);
     let began = Instant::now();
-    assert_eq!(pool.get().await.unwrap().id, 2);
+    assert_eq!(pool.get().await.unwrap().peek().id, 2);
     assert_eq!(began.elapsed(), ms(300));
     assert_eq!(fake.open(), 1, "the silent one was dropped");
 }
@@ -181,7 +183,7 @@ async fn a_panicking_check_is_a_failed_one() {
     drop(pool.get().await.unwrap());
     sleep(ms(1000)).await;
     fake.on_check(Does::Panic);
-    assert_eq!(pool.get().await.unwrap().id, 2);
+    assert_eq!(pool.get().await.unwrap().peek().id, 2);
     drop(all(&pool).await);
 }
 
@@ -198,7 +200,7 @@ async fn one_dead_connection_makes_the_others_suspect() {
     // A network that swallows everything: ten checks one after the other would take ten seconds.
     fake.on_check(Does::Hang);
     let began = Instant::now();
-    assert_eq!(pool.get().await.unwrap().id, 11);
+    assert_eq!(pool.get().await.unwrap().peek().id, 11);
     assert!(began.elapsed() <= ms(2000), "{:?}", began.elapsed());
     sleep(ms(2000)).await;
     assert_eq!(fake.open(), 1);
@@ -210,7 +212,7 @@ async fn a_suspect_connection_is_checked_although_it_worked_a_moment_ago() {
     let pool = lazy(&fake).build();
     let mut broken = pool.get().await.unwrap();
     drop(pool.get().await.unwrap());
-    broken.broken = true;
+    break_it(&mut broken);
     drop(broken);
     // At once, before the background could have looked.
     assert!(poll_once(&mut Box::pin(pool.get())).await.is_ready());
@@ -225,10 +227,10 @@ async fn a_broken_connection_does_not_go_back() {
     let fake = Fake::new();
     let pool = lazy(&fake).build();
     let mut connection = pool.get().await.unwrap();
-    connection.broken = true;
+    break_it(&mut connection);
     drop(connection);
     assert_eq!(fake.open(), 0);
-    assert_eq!(pool.get().await.unwrap().id, 2);
+    assert_eq!(pool.get().await.unwrap().peek().id, 2);
     assert_eq!(pool.statistics().broken, 1);
 }
 
@@ -238,13 +240,17 @@ async fn an_unfinished_operation_closes_its_connection() {
     let pool = lazy(&fake).build();
 
     let mut finished = pool.get().await.unwrap();
-    finished.begin_operation();
-    finished.end_operation();
+    finished.begin().unwrap().end();
     drop(finished);
     assert_eq!(fake.open(), 1);
 
     let mut unfinished = pool.get().await.unwrap();
-    unfinished.begin_operation();
+    let _ = unfinished.begin().unwrap();
+    let again = unfinished.begin();
+    assert!(
+        matches!(again, Err(NotSent::Unfinished)),
+        "its answer may come"
+    );
     drop(unfinished);
     assert_eq!(fake.open(), 0);
 
@@ -273,7 +279,7 @@ async fn a_taken_connection_counts_no_longer() {
     assert_eq!(taken.id, 1);
     settle().await;
     assert_eq!((pool.statistics().size, pool.statistics().in_use), (0, 0));
-    assert_eq!(pool.get().await.unwrap().id, 2);
+    assert_eq!(pool.get().await.unwrap().peek().id, 2);
     drop(taken);
     drop(all(&pool).await);
 }

@@ -20,7 +20,7 @@ async fn a_used_connection_is_not_idle() {
     let fake = Fake::new();
     let pool = lazy(&fake).idle_timeout(ms(1000)).build();
     for _ in 0..10 {
-        assert_eq!(pool.get().await.unwrap().id, 1);
+        assert_eq!(pool.get().await.unwrap().peek().id, 1);
         sleep(ms(999)).await;
     }
     assert_eq!(fake.attempts(), 1);
@@ -143,7 +143,7 @@ async fn a_busy_connection_is_replaced_when_it_comes_back() {
     sleep(ms(5000)).await;
     assert_eq!(fake.open(), 1, "not under its user");
     drop(held);
-    assert_eq!(pool.get().await.unwrap().id, 2);
+    assert_eq!(pool.get().await.unwrap().peek().id, 2);
     assert_eq!(fake.goodbyes(), 1);
 }
 

@@ -184,12 +184,16 @@ fn a_pool_may_be_made_before_the_runtime_and_outlive_it() {
         let runtime = runtime();
         runtime.block_on(async {
             let connection = pool.get().await.unwrap();
-            assert_eq!(connection.id, 1);
+            assert_eq!(connection.peek().id, 1);
         });
     }
     runtime().block_on(async {
         pool.get().await.unwrap().discard();
-        assert_eq!(pool.get().await.unwrap().id, 2, "a new keeper connects");
+        assert_eq!(
+            pool.get().await.unwrap().peek().id,
+            2,
+            "a new keeper connects"
+        );
         assert_eq!(pool.close().await, 0);
     });
     assert_eq!(fake.open(), 0);

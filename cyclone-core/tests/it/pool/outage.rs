@@ -46,7 +46,7 @@ async fn it_recovers_without_callers() {
     let began = Instant::now();
     assert!(health.wait_up().await);
     assert!(began.elapsed() <= Duration::from_secs(5));
-    assert_eq!(pool.get().await.unwrap().id, fake.attempts());
+    assert_eq!(pool.get().await.unwrap().peek().id, fake.attempts());
     assert_eq!(pool.statistics().failed, attempts as u64);
 }
 
@@ -193,7 +193,7 @@ async fn while_some_connections_are_open_callers_wait_for_them() {
     fake.on_connect(Does::Refuse);
     let waiting = tokio::spawn({
         let pool = pool.clone();
-        async move { pool.get().await.map(|connection| connection.id) }
+        async move { pool.get().await.map(|connection| connection.peek().id) }
     });
     sleep(ms(500)).await;
     let health = pool.health().current();
@@ -241,12 +241,12 @@ async fn a_connection_that_came_back_in_between_is_found() {
     fake.on_check(Does::Hang);
     let waiting = tokio::spawn({
         let pool = pool.clone();
-        async move { pool.get().await.unwrap().id }
+        async move { pool.get().await.unwrap().peek().id }
     });
     settle().await;
     assert_eq!(fake.attempts(), 3);
     // All idle connections are looked at now: there is none.
-    broken.broken = true;
+    break_it(&mut broken);
     drop(broken);
     settle().await;
     // When the third is given up, the first has come back, and nobody was waiting for it at that moment.

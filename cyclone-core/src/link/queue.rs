@@ -1,0 +1,242 @@
+//! The session's side of the calls over a link.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed, Ordering::SeqCst},
+    },
+};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::statistics::Counts;
+use crate::connector::ConnectionError;
+
+/// What becomes of the answer to a call that its caller has given up, after the session took it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LateAnswers {
+    /// The session is dropped and the connection closed, so that the answer can reach nobody.
+    #[default]
+    Close,
+    /// The session goes on: it knows which answer belongs to which call, and a late one is thrown away. It has to
+    /// notice by itself when the other side is silent for good.
+    Discard,
+}
+
+/// The calls of a [`CallLink`](super::CallLink), as its session takes them.
+pub struct CallQueue<Q, A, E> {
+    receiver: mpsc::Receiver<Envelope<Q, A, E>>,
+    in_flight: Arc<Semaphore>,
+}
+
+impl<Q, A, E> fmt::Debug for CallQueue<Q, A, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallQueue").finish_non_exhaustive()
+    }
+}
+
+impl<Q, A, E> CallQueue<Q, A, E> {
+    pub(super) fn new(receiver: mpsc::Receiver<Envelope<Q, A, E>>, max_in_flight: usize) -> Self {
+        Self {
+            receiver,
+            in_flight: Arc::new(Semaphore::new(max_in_flight)),
+        }
+    }
+
+    /// Takes the next call: from here on it counts as sent. It waits while
+    /// [`max_in_flight`](super::LinkBuilder::max_in_flight) (1) answers are owed. Those that their callers have
+    /// given up are left out.
+    ///
+    /// `None` when there will be no more, as all handles are gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a call that was not returned was not taken.
+    pub async fn next(&mut self) -> Option<(Q, Answer<A, E>)> {
+        let in_flight = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
+        loop {
+            let Envelope {
+                request,
+                reply,
+                phase,
+                place,
+            } = self.receiver.recv().await?;
+            if phase.take() {
+                let answer = Answer {
+                    reply,
+                    _in_flight: in_flight,
+                    _place: place,
+                };
+                return Some((request, answer));
+            }
+        }
+    }
+}
+
+/// What the session owes to the caller of a call that it took. Dropped, the caller is told that the outcome is
+/// unknown.
+#[must_use]
+pub struct Answer<A, E> {
+    reply: oneshot::Sender<Reply<A, E>>,
+    _in_flight: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<A, E> Answer<A, E> {
+    /// Gives the caller what the other side answered, an error included; when the caller is gone, it is thrown
+    /// away.
+    pub fn send(self, answer: Result<A, E>) {
+        // The caller may be gone.
+        let _ = self.reply.send(Reply::Answered(answer));
+    }
+
+    /// Tells the caller that nothing of the request was sent.
+    pub fn not_sent(self, error: ConnectionError) {
+        let _ = self.reply.send(Reply::NotSent(error));
+    }
+
+    /// Whether the caller is gone.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+impl<A, E> fmt::Debug for Answer<A, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("given_up", &self.is_given_up())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a caller is told.
+pub(super) enum Reply<A, E> {
+    Answered(Result<A, E>),
+    NotSent(ConnectionError),
+}
+
+/// A call on its way to the session.
+pub(super) struct Envelope<Q, A, E> {
+    request: Q,
+    reply: oneshot::Sender<Reply<A, E>>,
+    phase: Arc<Phase>,
+    place: OwnedSemaphorePermit,
+}
+
+/// Whether a call was taken by the session or given up by its caller: whoever is first.
+#[derive(Debug, Default)]
+struct Phase(AtomicU8);
+
+impl Phase {
+    const QUEUED: u8 = 0;
+    const TAKEN: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    /// Whether the session may send it.
+    fn take(&self) -> bool {
+        self.leave_queue(Self::TAKEN)
+    }
+
+    /// Whether the caller gave it up before it was taken.
+    fn give_up(&self) -> bool {
+        self.leave_queue(Self::GIVEN_UP)
+    }
+
+    fn leave_queue(&self, next: u8) -> bool {
+        self.0
+            .compare_exchange(Self::QUEUED, next, SeqCst, SeqCst)
+            .is_ok()
+    }
+
+    fn is_taken(&self) -> bool {
+        self.0.load(SeqCst) == Self::TAKEN
+    }
+}
+
+/// The caller's side of a call that is under way; dropped, the call is given up.
+pub(super) struct Pending {
+    phase: Arc<Phase>,
+    signal: Arc<SessionSignal>,
+    counts: Arc<Counts>,
+    resolved: bool,
+}
+
+impl Pending {
+    pub(super) fn new<Q, A, E>(
+        request: Q,
+        reply: oneshot::Sender<Reply<A, E>>,
+        place: OwnedSemaphorePermit,
+        signal: Arc<SessionSignal>,
+        counts: Arc<Counts>,
+    ) -> (Self, Envelope<Q, A, E>) {
+        let phase = Arc::<Phase>::default();
+        let pending = Self {
+            phase: Arc::clone(&phase),
+            signal,
+            counts,
+            resolved: false,
+        };
+        let envelope = Envelope {
+            request,
+            reply,
+            phase,
+            place,
+        };
+        (pending, envelope)
+    }
+
+    /// Notes that it ended with the session's word; returns whether the session had taken it.
+    pub(super) fn resolve(&mut self) -> bool {
+        self.resolved = true;
+        self.phase.is_taken()
+    }
+
+    /// Gives it up; returns whether the session had taken it.
+    pub(super) fn give_up(&mut self) -> bool {
+        self.resolved = true;
+        let taken = !self.phase.give_up();
+        if taken {
+            self.signal.raise();
+        }
+        taken
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.resolved {
+            self.counts.cancelled.fetch_add(1, Relaxed);
+            self.give_up();
+        }
+    }
+}
+
+/// Tells a session that a call it took was given up.
+#[derive(Debug)]
+pub(super) struct SessionSignal {
+    late_answers: LateAnswers,
+    bell: Notify,
+}
+
+impl SessionSignal {
+    pub(super) fn new(late_answers: LateAnswers) -> Self {
+        Self {
+            late_answers,
+            bell: Notify::new(),
+        }
+    }
+
+    fn raise(&self) {
+        if self.late_answers == LateAnswers::Close {
+            // Kept for the session when it does not listen at this moment.
+            self.bell.notify_one();
+        }
+    }
+
+    pub(super) async fn given_up(&self) {
+        self.bell.notified().await;
+    }
+}
