@@ -160,6 +160,7 @@ async fn no_raw_bytes_are_read_after_a_line_that_is_too_long() {
     let (connection, mut peer) = Connection::in_memory();
     let mut lines = Lines::new(connection).max_line_bytes(5);
     peer.write_all(b"123456\nraw").await.unwrap();
+    peer.shutdown().await.unwrap();
     lines.read().await.unwrap_err();
     let error = lines.read_raw().await.unwrap_err();
     assert!(FrameError::of(&error).is_some());
