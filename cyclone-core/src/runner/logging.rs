@@ -64,3 +64,5 @@ mod rotation;
 mod standard;
 mod start;
 mod syslog;
+#[cfg(test)]
+mod tests;

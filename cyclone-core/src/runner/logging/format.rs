@@ -31,7 +31,7 @@ pub(super) enum Style {
 pub(super) fn lines(style: Style, output: Arc<Output>) -> Lines {
     let layer = lines::layer::<Filtered>()
         .with_ansi(false)
-        .with_writer(ToOutput(output));
+        .with_writer(ToOutput { output, style });
     match style {
         Style::Json => {
             let layer = layer
@@ -220,25 +220,51 @@ impl FormatTime for Utc {
 }
 
 /// Gives each whole line to the output: the layer writes a line at once.
-pub(super) struct ToOutput(pub(super) Arc<Output>);
+struct ToOutput {
+    output: Arc<Output>,
+    style: Style,
+}
 
-pub(super) struct OneLine<'a>(&'a Output);
+struct OneLine<'a>(&'a ToOutput);
 
 impl<'a> MakeWriter<'a> for ToOutput {
     type Writer = OneLine<'a>;
 
     fn make_writer(&'a self) -> OneLine<'a> {
-        OneLine(&self.0)
+        OneLine(self)
     }
 }
 
 impl io::Write for OneLine<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write(line);
+        match (self.0.style, std::str::from_utf8(line)) {
+            (Style::Json, Ok(text)) if text.chars().any(is_left_by_json) => {
+                self.0.output.write(escape_json(text).as_bytes());
+            }
+            _ => self.0.output.write(line),
+        }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Control characters that JSON takes as they are (RFC 8259, section 7), and terminals do not.
+const fn is_left_by_json(character: char) -> bool {
+    matches!(character, '\u{7f}'..='\u{9f}')
+}
+
+/// Escapes them: they stand in strings alone.
+fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_left_by_json(character) {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }

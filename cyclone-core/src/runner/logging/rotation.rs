@@ -67,11 +67,21 @@ impl Rotation {
                 rename_free(directory, name, &label.unwrap_or_default())?;
             }
             (_, backups) => {
-                for number in (1..backups).rev() {
+                // Up to the first gap; the oldest one is overwritten if there is none.
+                let is_there = |number: &usize| {
+                    statat(
+                        directory,
+                        &numbered(name, *number),
+                        AtFlags::SYMLINK_NOFOLLOW,
+                    )
+                    .is_ok()
+                };
+                let old = (1..backups).take_while(is_there).count();
+                for number in (1..=old).rev() {
                     let (young, old) = (numbered(name, number), numbered(name, number + 1));
-                    rename_if_there(directory, &young, &old)?;
+                    renameat(directory, &young, directory, &old)?;
                 }
-                rename_if_there(directory, name, &numbered(name, 1))?;
+                renameat(directory, name, directory, &numbered(name, 1))?;
             }
         }
         if let Some((_, done)) = &mut self.period {
@@ -146,13 +156,6 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name.push(".");
     name.push(suffix);
     name
-}
-
-fn rename_if_there(directory: &OwnedFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    match renameat(directory, from, directory, to) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Renames to the label, or to the first of `label.1`, `label.2` that is free: nothing is overwritten.
