@@ -114,8 +114,8 @@ mod lock;
 mod log;
 mod looping_call;
 mod metrics;
-mod observed;
 mod network;
+mod observed;
 mod opening;
 mod operation;
 mod peer;
@@ -173,8 +173,6 @@ pub use inspect::{
 };
 #[cfg(feature = "lines")]
 pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_WRITE_TIMEOUT, Lines};
-pub use link::{DEFAULT_LINK_CLOSE_TIMEOUT, Link, LinkBuilder, LinkContext, LinkError, LinkState};
-pub use lines::{DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_LINE_BYTES, DEFAULT_WRITE_TIMEOUT, Lines};
 pub use link::{
     Answer, CallLink, CallQueue, DEFAULT_LINK_CLOSE_TIMEOUT, DEFAULT_LINK_MAX_IN_FLIGHT,
     DEFAULT_LINK_MAX_PENDING, LateAnswers, Link, LinkBuilder, LinkContext, LinkError, LinkState,

@@ -85,6 +85,8 @@ impl Transport {
                 };
                 stream.async_io(Interest::READABLE, peek).await
             }
+            #[cfg(feature = "tls")]
+            Kind::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             Kind::Other(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

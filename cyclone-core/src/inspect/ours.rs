@@ -87,7 +87,7 @@ impl<C: Connector> Inspect for Link<C> {
                 "The attempt to connect that is under way",
                 attempt,
             )),
-            LinkState::Down { .. } | LinkState::Closed => inspection,
+            LinkState::Down { .. } | LinkState::Stopped { .. } | LinkState::Closed => inspection,
         }
     }
 }
