@@ -129,7 +129,7 @@ impl Server {
 
     /// Adds a resource that every context of the server can reach.
     ///
-    /// The server itself adds its [`Registry`] and its [`ServerHandle`].
+    /// The server itself adds its [`Registry`](crate::Registry) and its [`ServerHandle`](crate::ServerHandle).
     pub fn resource<T: Send + Sync + 'static>(mut self, resource: T) -> Self {
         self.resources = self.resources.insert(resource);
         self
@@ -197,7 +197,7 @@ impl Server {
         self.bind().await?.start().await
     }
 
-    /// Starts, runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`] is called, drains, and
+    /// Starts, runs until SIGINT or SIGTERM arrives or [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) is called, drains, and
     /// reports. A second signal cuts at once.
     ///
     /// The handlers are installed before anything else, so that no signal is missed, and stay when this has

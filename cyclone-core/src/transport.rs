@@ -85,9 +85,7 @@ impl Transport {
                 };
                 stream.async_io(Interest::READABLE, peek).await
             }
-            #[cfg(feature = "tls")]
-            Kind::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
-            Kind::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
