@@ -14,6 +14,8 @@ mod lines;
 mod link;
 mod listener;
 mod log;
+#[cfg(feature = "runner")]
+mod logging;
 mod looping_call;
 #[cfg(feature = "metrics")]
 mod metrics;

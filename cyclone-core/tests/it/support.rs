@@ -89,6 +89,15 @@ pub(crate) fn is_child(test: &str) -> bool {
     child
 }
 
+/// A command that runs only the test `test` of this test binary, for which [`is_child`] then holds.
+pub(crate) fn child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(CHILD, test);
+    command
+}
+
 /// A process of this test binary that runs only the test `test`, for which [`is_child`] then holds.
 pub(crate) struct ChildProcess {
     process: Child,
@@ -97,12 +106,7 @@ pub(crate) struct ChildProcess {
 
 impl ChildProcess {
     pub(crate) fn start(test: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(CHILD, test)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = child(test).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         Self { process, output }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, fstat, openat, statat,
+    AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fstat, openat, statat,
 };
 use rustix::io::Errno;
 
@@ -180,6 +180,17 @@ impl Sink for LogFile {
     fn reopen(&mut self) -> Result<(), LogError> {
         let opened = self.open_again();
         opened.map_err(|error| LogError::io("cannot open the log file again", &self.path, error))
+    }
+
+    fn change_owner(&mut self, uid: Option<u32>, gid: Option<u32>) -> Result<(), LogError> {
+        // A terminal, a pipe or a device is not ours to give.
+        if self.identity.is_none() {
+            return Ok(());
+        }
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        rustix::fs::fchown(&self.file, uid, gid).map_err(|error| {
+            LogError::io("cannot give away the log file", &self.path, error.into())
+        })
     }
 }
 

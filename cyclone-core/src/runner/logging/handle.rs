@@ -63,6 +63,20 @@ impl LogHandle {
         lock(&self.inner.level).clone()
     }
 
+    /// Gives the log file to a user and a group, before the process becomes that user.
+    ///
+    /// So the file can be opened again by its name. To set files aside, the user must be able to write to the directory
+    /// too; if it is not, the file grows, and standard error is told.
+    ///
+    /// # Errors
+    /// [`LogError`] when the system refuses.
+    pub fn change_owner(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), LogError> {
+        let outputs = &self.inner.outputs;
+        outputs
+            .iter()
+            .try_for_each(|output| output.change_owner(uid, gid))
+    }
+
     /// Waits until the lines that were logged before are written, [`FLUSH_TIMEOUT`](super::FLUSH_TIMEOUT) at most;
     /// without a queue that is at once.
     ///

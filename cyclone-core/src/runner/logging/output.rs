@@ -29,6 +29,10 @@ pub(super) trait Sink: Send {
     fn reopen(&mut self) -> Result<(), LogError> {
         Ok(())
     }
+    /// Gives what has an owner to another one.
+    fn change_owner(&mut self, _uid: Option<u32>, _gid: Option<u32>) -> Result<(), LogError> {
+        Ok(())
+    }
 }
 
 /// A sink that many threads write to.
@@ -83,6 +87,10 @@ impl Output {
 
     pub(super) fn reopen(&self) -> Result<(), LogError> {
         lock(&self.writer.place).sink.reopen()
+    }
+
+    pub(super) fn change_owner(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), LogError> {
+        lock(&self.writer.place).sink.change_owner(uid, gid)
     }
 
     pub(super) fn flush(&self) {
