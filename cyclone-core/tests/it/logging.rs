@@ -1,5 +1,12 @@
 //! Logging of whole processes: each of these tests starts itself as a child that logs.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
+
 mod failures;
 mod processes;
 mod start;

@@ -1,5 +1,12 @@
 //! The command line, the environment and the configuration file.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests"
+)]
+
 mod application;
 mod built_in;
 mod effective;

@@ -71,7 +71,7 @@ impl Rotation {
                 let is_there = |number: &usize| {
                     statat(
                         directory,
-                        &numbered(name, *number),
+                        numbered(name, *number),
                         AtFlags::SYMLINK_NOFOLLOW,
                     )
                     .is_ok()
@@ -81,7 +81,7 @@ impl Rotation {
                     let (young, old) = (numbered(name, number), numbered(name, number + 1));
                     renameat(directory, &young, directory, &old)?;
                 }
-                renameat(directory, name, directory, &numbered(name, 1))?;
+                renameat(directory, name, directory, numbered(name, 1))?;
             }
         }
         if let Some((_, done)) = &mut self.period {
