@@ -158,6 +158,58 @@ impl Server {
         self
     }
 
+    /// Shares the default limit of connections with the other servers of the process, of which there are `servers` with
+    /// this one: the limit of open files is the process's.
+    #[cfg(feature = "runner")]
+    pub(crate) fn share_descriptors(mut self, servers: usize) -> Self {
+        let share = limit::connections()
+            .checked_div(servers)
+            .unwrap_or(1)
+            .max(1);
+        self.max_connections = self.max_connections.or(Some(share));
+        self
+    }
+
+    /// Looks whether the protocols have the resources that they need, and binds nothing.
+    #[cfg(feature = "runner")]
+    pub(crate) async fn check(mut self) -> Result<(), ServerError> {
+        let listeners = std::mem::take(&mut self.listeners);
+        let bound = self.bind().await?;
+        for (_, factory) in &listeners {
+            let checked = factory.check(bound.resources());
+            checked.map_err(ServerError::missing)?;
+        }
+        Ok(())
+    }
+
+    /// Listens with every socket of the set that has the name of an endpoint: a predecessor with more workers than there
+    /// are now leaves several for each, and connections may be waiting in them.
+    #[cfg(feature = "runner")]
+    pub(crate) fn take_all(mut self, sockets: &Sockets) -> Self {
+        let mut unclaimed = sockets.unclaimed();
+        let mut more = Vec::new();
+        // As often as there is a socket for every endpoint of a name; the first time is the endpoint's own.
+        let mut own = true;
+        while !unclaimed.is_empty() {
+            let before = unclaimed.len();
+            for (endpoint, factory) in &self.listeners {
+                let name = endpoint.socket_name();
+                if let Some(at) = unclaimed.iter().position(|it| *it == name) {
+                    unclaimed.remove(at);
+                    if !own {
+                        more.push((endpoint.clone(), Arc::clone(factory)));
+                    }
+                }
+            }
+            own = false;
+            if unclaimed.len() == before {
+                break;
+            }
+        }
+        self.listeners.extend(more);
+        self.sockets(sockets.clone())
+    }
+
     /// Sets how many connections may be open at once over all listeners, at least one.
     ///
     /// At the limit accepting pauses; further peers wait in the kernel's queue. Unless called it is 80 % of

@@ -108,6 +108,11 @@ impl BoundServer {
         &self.addresses
     }
 
+    #[cfg(feature = "runner")]
+    pub(super) fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
     /// The handle that ends the server from anywhere; one that was told to end before its start drains what
     /// the kernel has queued and ends.
     #[must_use]

@@ -1,0 +1,112 @@
+//! The program itself: how it was started, and how to start it once more.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[cfg(test)]
+mod tests;
+
+/// The file of the running program, whatever has happened to its path since.
+const RUNNING: &str = "/proc/self/exe";
+
+/// What the kernel adds to the path of a program whose file is gone (proc(5)).
+const DELETED: &[u8] = b" (deleted)";
+
+/// How this process was started.
+#[derive(Clone, Debug)]
+pub(crate) struct Executable {
+    name: OsString,
+    arguments: Vec<OsString>,
+    /// Where the program was found, links not followed: an upgrade puts the new one there.
+    path: PathBuf,
+    /// The working directory of the start, to which relative paths of the command line belong.
+    directory: PathBuf,
+}
+
+impl Executable {
+    /// Has to be called before the working directory changes.
+    pub(crate) fn current() -> io::Result<Self> {
+        let mut arguments = env::args_os();
+        let name = arguments.next().unwrap_or_default();
+        let directory = env::current_dir()?;
+        let search = env::var_os("PATH").unwrap_or_default();
+        let found = candidates(&name, &directory, &search);
+        let found = found.into_iter().find(|path| is_running(path));
+        let path = match found {
+            Some(path) => path,
+            None => without_mark(env::current_exe()?),
+        };
+        Ok(Self {
+            name,
+            arguments: arguments.collect(),
+            path,
+            directory,
+        })
+    }
+
+    /// The very program that runs here, in the working directory that is now: for daemons and workers.
+    pub(crate) fn same(&self) -> Command {
+        let running = Path::new(RUNNING);
+        let path = if running.exists() {
+            running
+        } else {
+            &self.path
+        };
+        self.command(path)
+    }
+
+    /// What is at the path of this program now, in the working directory of the start: for upgrades.
+    pub(crate) fn newest(&self) -> Command {
+        let mut command = self.command(&self.path);
+        if env::current_dir().ok().as_ref() != Some(&self.directory) {
+            command.current_dir(&self.directory);
+        }
+        command
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn command(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
+        command.arg0(&self.name).args(&self.arguments);
+        command
+    }
+}
+
+/// Where a program that was called by `name` can be: as a shell finds it.
+fn candidates(name: &OsStr, directory: &Path, search: &OsStr) -> Vec<PathBuf> {
+    let folders = if name.is_empty() {
+        Vec::new()
+    } else if name.as_bytes().contains(&b'/') {
+        vec![directory.to_owned()]
+    } else {
+        env::split_paths(search)
+            .map(|folder| directory.join(folder))
+            .collect()
+    };
+    let folders = folders.into_iter();
+    folders.map(|folder| folder.join(name)).collect()
+}
+
+/// Whether the file at `path` is the one that runs.
+fn is_running(path: &Path) -> bool {
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    identity(path).is_some_and(|found| Some(found) == identity(Path::new(RUNNING)))
+}
+
+fn without_mark(path: PathBuf) -> PathBuf {
+    let bytes = path.into_os_string().into_vec();
+    let bytes = bytes.strip_suffix(DELETED).unwrap_or(&bytes).to_vec();
+    OsString::from_vec(bytes).into()
+}
