@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::mount::{Mount, MountedService};
 use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
+use crate::request_span::RequestSpan;
 use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
 use crate::static_files::StaticFiles;
 use crate::stream::Exchange;
@@ -285,20 +286,20 @@ impl Application {
     fn dispatch(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
         let shared = &self.shared;
         let (method, path) = (head.method(), head.path_bytes());
-        let (handler, parameters, limit) = match shared.routes.find(method, path) {
+        let (mut pattern, mut limit) = (None, None);
+        let (handler, parameters) = match shared.routes.find(method, path) {
             Found::Handler(handler, route, parameters) => {
-                (Arc::clone(handler), parameters, route.body_limit)
+                (pattern, limit) = (Some(&*route.pattern), route.body_limit);
+                (Arc::clone(handler), parameters)
             }
             Found::OtherMethods(route) => {
+                (pattern, limit) = (Some(&*route.pattern), route.body_limit);
                 let refusal: Arc<dyn DynHandler> = Arc::new(MethodNotAllowed::new(route.methods()));
-                (refusal, PathParameters::default(), route.body_limit)
+                (refusal, PathParameters::default())
             }
-            Found::Nothing => (
-                Arc::clone(&shared.not_found),
-                PathParameters::default(),
-                None,
-            ),
+            Found::Nothing => (Arc::clone(&shared.not_found), PathParameters::default()),
         };
+        let span = RequestSpan::open(&head, pattern);
         let mut context = RequestContext::new(
             head,
             body,
@@ -310,7 +311,7 @@ impl Application {
         if let Some(bytes) = limit {
             context.set_body_limit(bytes);
         }
-        Exchange::new(handler.run(context))
+        Exchange::new(span.run(|| handler.run(context)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use cyclone_core::{Context, Peer, Resources, Session};
-use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, header};
+use http::{Extensions, HeaderMap, Method, Uri, Version, header};
 use tokio::time::Instant;
 
 use crate::application::Shared;
@@ -14,7 +14,7 @@ use crate::arguments::Arguments;
 use crate::body::{Body, BodyErrorKind};
 use crate::engine::ConnectionInfo;
 use crate::error::{Error, Result};
-use crate::finish::{Ending, Finish};
+use crate::finish::{Ending, Finish, client_closed_request};
 use crate::handler::{DynHandler, guarded};
 use crate::head::Head;
 use crate::router::PathParameters;
@@ -77,6 +77,7 @@ impl RequestContext {
     ) -> Box<Self> {
         // Allocated before it is put together, so that less of it is copied.
         let place = Box::new_uninit();
+        connection.meter.begins();
         let context = Self {
             started: Instant::from_std(head.arrived()),
             head,
@@ -258,17 +259,13 @@ impl RequestContext {
             body_bytes,
             started: self.started,
         };
+        self.connection.meter.ends(self.head.method(), &finish);
         // They may run inside a drop during unwinding, where a second panic would end the process.
         if let Some(handler) = self.handler.take() {
             handler.on_end(self, &finish);
         }
         guarded("log_request", || (self.app.log_request)(self, &finish));
     }
-}
-
-/// nginx's 499: the client closed the connection before there was an answer.
-fn client_closed_request() -> StatusCode {
-    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 impl Context for RequestContext {

@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::body::Body;
 use crate::head::Head;
 use crate::limits::Limits;
+use crate::meter::Meter;
 use crate::reply::Reply;
 
 mod call;
@@ -78,6 +79,7 @@ pub struct ConnectionInfo {
     peer: Peer,
     session: Session,
     limits: Arc<Limits>,
+    pub(crate) meter: Meter,
     /// Wakes the connection's task.
     pub(crate) driver: Driver,
     /// The HTTP/1 connection is being polled: whoever is polled with its waker is polled by it.
@@ -89,11 +91,19 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    pub(crate) fn new(peer: Peer, session: Session, limits: Arc<Limits>) -> Self {
+    /// For a connection of a server of ours.
+    pub(crate) fn of(connection: &Connection, limits: Arc<Limits>) -> Self {
+        let (peer, session) = (connection.peer().clone(), connection.session().clone());
+        let meter = Meter::of(&session);
+        Self::new(peer, session, limits, meter)
+    }
+
+    pub(crate) fn new(peer: Peer, session: Session, limits: Arc<Limits>, meter: Meter) -> Self {
         Self {
             peer,
             session,
             limits,
+            meter,
             driver: Driver::default(),
             driving: Flag::default(),
             signalled: Flag::default(),
@@ -141,11 +151,7 @@ pub(crate) fn serve<S: HttpService>(
     limits: Arc<Limits>,
 ) -> impl Future<Output = io::Result<()>> + Send {
     let accepted = Instant::now();
-    let info = Arc::new(ConnectionInfo::new(
-        connection.peer().clone(),
-        connection.session().clone(),
-        limits,
-    ));
+    let info = Arc::new(ConnectionInfo::of(&connection, limits));
     let old_at = after(accepted, info.limits.connection_age);
     let mut driver = http1::Driver::new(connection, Arc::clone(&info), service, accepted, old_at);
     // An idle connection holds this future and nothing else. So it has room for one driver, which is not moved,
@@ -203,6 +209,9 @@ async fn end(
     ending: Ending,
     info: &ConnectionInfo,
 ) -> io::Result<()> {
+    if let Some(status) = ending.refused {
+        info.meter.refuses(status);
+    }
     if let Some(sender) = ending.upgrade {
         sender.send(connection, ahead);
         return Ok(());

@@ -26,6 +26,11 @@ impl Finish {
     }
 }
 
+/// nginx's 499: the client closed the connection before there was an answer.
+pub(crate) fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
 /// Whether a response reached the connection whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

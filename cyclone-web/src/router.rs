@@ -38,6 +38,7 @@ pub(crate) struct Routes {
 /// One pattern and who answers there.
 #[derive(Clone)]
 pub(crate) struct Route {
+    pub(crate) pattern: Box<str>,
     parameter_names: Arc<[Box<str>]>,
     pub(crate) body_limit: Option<u64>,
     any: Option<Arc<dyn DynHandler>>,
@@ -94,6 +95,7 @@ impl Routes {
             self.literal.insert(pattern.as_bytes().into(), at);
         }
         self.routes.push(Route {
+            pattern: pattern.into(),
             parameter_names: names.into_iter().map(Box::from).collect(),
             body_limit: None,
             any: None,

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::kept;
+use crate::request_span::RequestSpan;
 use crate::stream::Outcome;
 
 type Boxed = ReusableBoxFuture<'static, Outcome>;
@@ -17,6 +18,7 @@ pub(crate) struct Running {
     /// Only a handler that was dropped before its end takes its memory with it.
     future: Option<Boxed>,
     has_ended: bool,
+    span: RequestSpan,
 }
 
 thread_local! {
@@ -36,15 +38,25 @@ impl Running {
         Self {
             future: Some(future),
             has_ended: false,
+            span: RequestSpan::default(),
         }
+    }
+
+    /// Has what the handler logs belong to the request.
+    pub(crate) fn set_span(&mut self, span: RequestSpan) {
+        self.span = span;
     }
 
     /// Ready with the outcome, once.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         match &mut self.future {
             Some(future) if !self.has_ended => {
+                let _entered = self.span.enter();
                 let polled = future.poll(cx);
                 self.has_ended = polled.is_ready();
+                if let Poll::Ready(outcome) = &polled {
+                    self.span.record(|| outcome.status());
+                }
                 polled
             }
             _ => Poll::Pending,

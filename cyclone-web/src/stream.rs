@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::response::Parts;
 use http_body::{Frame, SizeHint};
 
@@ -27,6 +28,18 @@ pub(crate) enum Outcome {
     Streamed(Box<RequestContext>),
     /// Something was flushed and the handler failed or panicked: the client must see a break, no end.
     Aborted(Box<RequestContext>),
+}
+
+impl Outcome {
+    /// The status of the response.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Response(response) => response.status(),
+            Self::Written(context) | Self::Streamed(context) | Self::Aborted(context) => {
+                context.status()
+            }
+        }
+    }
 }
 
 /// Where a handler puts what it flushes and the response takes it from: one chunk at a time, so that a

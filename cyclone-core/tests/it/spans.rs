@@ -111,6 +111,8 @@ async fn talk(mut connection: Connection) -> std::io::Result<()> {
 }
 
 async fn conversation(keeper: &Keeper) {
+    // With one dispatcher alone, tracing takes that of whichever thread comes first for that of all.
+    let _another = tracing::Dispatch::new(keeper.clone());
     let _default = tracing::subscriber::set_default(keeper.clone());
     let server = Server::new()
         .listen(Endpoint::loopback(0), protocol_fn("talk", talk))

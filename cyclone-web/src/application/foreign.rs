@@ -15,6 +15,7 @@ use crate::body::{Body, BoxError};
 use crate::engine::ConnectionInfo;
 use crate::head::Head;
 use crate::limits::Limits;
+use crate::meter::Meter;
 use crate::stream::Exchange;
 
 /// Finds what is known of the connection in the extensions, where our server and mounts put it; a detached
@@ -34,6 +35,8 @@ where
         peer.unwrap_or_else(|| Peer::new(Address::Memory, Address::Memory)),
         session.unwrap_or_else(Session::detached),
         Arc::clone(limits),
+        // The server that the request came to counts it.
+        Meter::none(),
     );
     let mut body = Body::new(body);
     body.set_limit_if_none(limits.body);

@@ -91,6 +91,7 @@ impl<S: HttpService> hyper::service::Service<Request<Incoming>> for Calls<S> {
                 }
             }
             Err(refusal) => {
+                self.connection.meter.refuses(refusal.status);
                 if !self.http2 && !incoming.is_end_stream() {
                     wire.set_upload(Upload::Abandoned);
                 }

@@ -19,7 +19,9 @@ use super::{ConnectionInfo, HttpService};
 use crate::body::{Body, BoxError};
 use crate::head::Head;
 use crate::limits::Limits;
+use crate::meter::ForeignRequest;
 use crate::reply::Reply;
+use crate::request_span::RequestSpan;
 
 /// Serves HTTP with any `tower::Service`: an axum `Router`, tonic, jsonrpsee, an
 /// `Application` behind tower layers.
@@ -158,6 +160,8 @@ where
     type Future = Pin<Box<TowerCall<S>>>;
 
     fn call(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Self::Future {
+        let counted = ForeignRequest::begins(&connection.meter, head.method());
+        let span = RequestSpan::open(&head, None);
         let mut request = head.into_request(body);
         let extensions = request.extensions_mut();
         extensions.insert(connection.session().clone());
@@ -167,6 +171,8 @@ where
                 service: self.0.clone(),
                 request: Some(request),
             },
+            counted,
+            span,
         })
     }
 
@@ -183,6 +189,8 @@ pin_project! {
     {
         #[pin]
         state: TowerState<S>,
+        counted: ForeignRequest,
+        span: RequestSpan,
     }
 }
 
@@ -208,42 +216,45 @@ where
 
     /// A panic is answered too: it must not take the answers to earlier requests along.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
-        let polled = catch_unwind(AssertUnwindSafe(|| self.advance(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(failed(&"the service panicked".into()).into()))
+        let mut this = self.project();
+        let _entered = this.span.enter();
+        let state = this.state.as_mut();
+        let polled = catch_unwind(AssertUnwindSafe(|| advance(state, cx)));
+        let polled = polled.unwrap_or_else(|_| Poll::Ready(failed(&"the service panicked".into())));
+        polled.map(|response| {
+            this.counted.answered(response.status());
+            this.span.record(|| response.status());
+            response.into()
+        })
     }
 }
 
-impl<S, B> TowerCall<S>
+fn advance<S, B>(mut state: Pin<&mut TowerState<S>>, cx: &mut Context<'_>) -> Poll<Response<Body>>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
-        let mut this = self.project();
-        loop {
-            let future = match this.state.as_mut().project() {
-                TowerStateProjection::Waiting { service, request } => {
-                    if let Err(error) = ready!(service.poll_ready(cx)) {
-                        return Poll::Ready(failed(&error.into()).into());
-                    }
-                    let Some(request) = request.take() else {
-                        return Poll::Ready(
-                            failed(&"the call was polled after its end".into()).into(),
-                        );
-                    };
-                    service.call(request)
+    loop {
+        let future = match state.as_mut().project() {
+            TowerStateProjection::Waiting { service, request } => {
+                if let Err(error) = ready!(service.poll_ready(cx)) {
+                    return Poll::Ready(failed(&error.into()));
                 }
-                TowerStateProjection::Called { future } => {
-                    return Poll::Ready(match ready!(future.poll(cx)) {
-                        Ok(response) => response.map(Body::new).into(),
-                        Err(error) => failed(&error.into()).into(),
-                    });
-                }
-            };
-            this.state.set(TowerState::Called { future });
-        }
+                let Some(request) = request.take() else {
+                    return Poll::Ready(failed(&"the call was polled after its end".into()));
+                };
+                service.call(request)
+            }
+            TowerStateProjection::Called { future } => {
+                return Poll::Ready(match ready!(future.poll(cx)) {
+                    Ok(response) => response.map(Body::new),
+                    Err(error) => failed(&error.into()),
+                });
+            }
+        };
+        state.set(TowerState::Called { future });
     }
 }
 

@@ -13,6 +13,9 @@ mod differential;
 mod engine;
 #[cfg(test)]
 mod handler_hooks;
+#[cfg(feature = "metrics")]
+#[cfg(test)]
+mod metering;
 #[cfg(test)]
 mod mount;
 #[cfg(test)]

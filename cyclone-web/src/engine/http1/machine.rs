@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use cyclone_core::upgrade::{self, UpgradeSender};
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 
 use super::clock::{Clock, Facts, Situation};
 use super::encode::Length;
@@ -86,6 +86,8 @@ pub(crate) struct Ending {
     pub(crate) reset: bool,
     /// The connection leaves HTTP.
     pub(crate) upgrade: Option<UpgradeSender>,
+    /// What came last was refused.
+    pub(crate) refused: Option<StatusCode>,
 }
 
 /// What is at the front of the inbox.
@@ -421,6 +423,9 @@ impl Machine {
         }
         self.outbox.buffer().extend_from_slice(&bytes);
         self.end(linger);
+        if let Some(ending) = &mut self.ending {
+            ending.refused = Some(refusal.status);
+        }
     }
 
     /// Takes note of bytes that were written.

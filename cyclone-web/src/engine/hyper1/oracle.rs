@@ -45,11 +45,7 @@ pub(crate) async fn serve_by<S: HttpService>(
         return engine::serve(connection, service, limits).await;
     }
     let accepted = Instant::now();
-    let info = Arc::new(ConnectionInfo::new(
-        connection.peer().clone(),
-        connection.session().clone(),
-        limits,
-    ));
+    let info = Arc::new(ConnectionInfo::of(&connection, limits));
     let old_at = after(accepted, info.limits.connection_age);
     let draining = pin!(info.session.draining());
     let cut = pin!(info.session.cut());
