@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use cyclone_core::runner::logging::LogHandle;
 use cyclone_core::{ConnectionId, Context, Registry, ServerHandle};
 use tokio::time::Instant;
 
@@ -158,10 +159,16 @@ async fn pools(call: Call) -> Outcome {
 
 async fn log(call: Call) -> Outcome {
     let [level] = call.exactly()?;
-    let Ok(log) = call.resources().get::<LogLevel>() else {
-        return Err(CommandError::failed("the log cannot be set from here"));
+    let resources = call.resources();
+    let set = if let Ok(log) = resources.get::<LogLevel>() {
+        log.set(level)
+    } else if let Ok(log) = resources.get::<LogHandle>() {
+        // That of the runner.
+        log.set_level(level).map_err(|error| error.to_string())
+    } else {
+        Err("the log cannot be set from here".to_owned())
     };
-    log.set(level).map_err(CommandError::failed)?;
+    set.map_err(CommandError::failed)?;
     tracing::info!(operator = ?call.operator(), level, "log level set");
     Ok(format!("the log is set to {level}\n").into())
 }
