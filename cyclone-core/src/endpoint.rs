@@ -7,8 +7,12 @@ use std::time::Duration;
 pub use error::EndpointError;
 pub(crate) use proxy::Versions;
 pub use proxy::{ProxyProtocol, Untrusted};
+#[cfg(feature = "tls")]
+pub(crate) use tls::EndpointTls;
 
 use crate::opening::{DEFAULT_OPENING_TIMEOUT, LONGEST_OPENING_TIMEOUT};
+#[cfg(feature = "tls")]
+use crate::tls::{ServerTls, TlsError};
 
 mod display;
 pub(crate) mod error;
@@ -17,6 +21,8 @@ mod proxy;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// Connections that the kernel queues before the server accepts them, unless said otherwise.
 pub const DEFAULT_BACKLOG: u32 = 1024;
@@ -65,7 +71,19 @@ const LONGEST_KEEP_ALIVE_SECONDS: u16 = 32767;
 /// # Ok::<(), cyclone_core::EndpointError>(())
 /// ```
 ///
-/// `tls:` is recognised and refused as [not supported yet](EndpointError::is_unsupported).
+/// With the feature `tls`, without which these strings are [refused](EndpointError::is_unsupported):
+///
+/// | string | meaning |
+/// |---|---|
+/// | `tls:8443:cert=server.crt:key=server.key` | TLS on a TCP port, with every option of `tcp`; the files are PEM |
+/// | `tls:8443:cert=server.pem` | certificates and key in one file |
+/// | `tls:8443:certs=/etc/certs:sni=known` | every certificate in a folder; unknown names are refused (`any`, `known`, `required`) |
+/// | `tls:8443:cert=a.crt:key=a.key:ca=clients.pem:client=optional:crl=clients.crl` | certificates of clients (`required` unless given) and what is revoked |
+/// | `tls:8443:cert=a.pem:versions=1.3:alpn=h2,http/1.1:handshake=5` | versions of TLS, application protocols, seconds for a handshake |
+/// | `tls:8443:selfsigned=localhost,127.0.0.1:cert=dev.pem` | a certificate made on the spot, kept in the file if there is one |
+/// | `ssl:8443:privateKey=server.pem:certKey=server.crt:extraCertChain=chain.pem` | Twisted's names |
+///
+/// Of the other kinds `unix`, `systemd` and `fd` take these options too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     pub(crate) kind: Kind,
@@ -75,6 +93,8 @@ pub struct Endpoint {
     pub(crate) keep_alive_seconds: Option<u16>,
     pub(crate) proxy: Option<ProxyProtocol>,
     pub(crate) opening_timeout: Duration,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<EndpointTls>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +141,8 @@ impl Endpoint {
             keep_alive_seconds: None,
             proxy: None,
             opening_timeout: DEFAULT_OPENING_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -293,6 +315,36 @@ impl Endpoint {
         self.opening_timeout =
             Duration::from_millis(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         self
+    }
+
+    /// Serves TLS: every connection begins with a handshake, after the PROXY header if there is one. What the
+    /// handshake found out is in [`Peer::tls`](crate::Peer::tls).
+    ///
+    /// Unless the settings name application protocols (ALPN), those of the
+    /// [factory](crate::ProtocolFactory::alpn) are offered. The server keeps the certificates up to date: it runs a
+    /// [`TlsReload`](crate::tls::TlsReload).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(EndpointTls::ready(tls));
+        self
+    }
+
+    /// Reads the certificates that the string form names, which otherwise the server does when it binds; nothing
+    /// to do for other endpoints.
+    ///
+    /// Clones of the result share certificates, sessions and the limit of handshakes, as the servers of one process
+    /// should, and while a configuration is only checked this finds what is wrong. It blocks on files, for
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// [`TlsError`] with the file, the line and what to do.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn load_tls(mut self) -> Result<Self, TlsError> {
+        self.tls = self.tls.map(EndpointTls::loaded).transpose()?;
+        Ok(self)
     }
 
     /// The name of its socket in a set of sockets: its text without the options that do not say where it is.

@@ -19,14 +19,22 @@ use crate::peer::Peer;
 use crate::protocol::DynFactory;
 use crate::registry::Registry;
 use crate::session::Session;
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 use crate::transport::Transport;
 
 mod proxy;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// How long a connection may take to get to its protocol, all steps together, unless the endpoint says otherwise.
 pub const DEFAULT_OPENING_TIMEOUT: Duration = Duration::from_secs(15);
+
+#[cfg(feature = "tls")]
+/// What a handshake leaves of the time, for a header before it and a refusal after it.
+const AFTER_HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// What [`Endpoint::opening_timeout`] can be at most.
 pub(crate) const LONGEST_OPENING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -56,12 +64,27 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// What connections go through at this endpoint; `None` when there is nothing.
-    pub(crate) fn of(endpoint: &Endpoint) -> Option<Arc<Self>> {
+    pub(crate) fn of(
+        endpoint: &Endpoint,
+        #[cfg(feature = "tls")] tls: Option<ServerTls>,
+    ) -> Option<Arc<Self>> {
         let mut steps: Vec<Box<dyn Step>> = Vec::new();
         if let Some(proxy) = &endpoint.proxy {
             steps.push(Box::new(proxy::ReadHeader::new(proxy.clone())));
         }
-        let time_limit = endpoint.opening_timeout;
+        #[cfg_attr(
+            not(feature = "tls"),
+            expect(unused_mut, reason = "TLS has a limit of its own")
+        )]
+        let mut time_limit = endpoint.opening_timeout;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = tls {
+            if time_limit == DEFAULT_OPENING_TIMEOUT {
+                // Who says how long a handshake may take need not say it twice.
+                time_limit = time_limit.max(tls.handshake_timeout() + AFTER_HANDSHAKE);
+            }
+            steps.push(Box::new(tls::Handshake { tls }));
+        }
         (!steps.is_empty()).then(|| Arc::new(Self { steps, time_limit }))
     }
 

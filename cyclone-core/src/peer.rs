@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::proxy_protocol::ProxyHeader;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// The address of one end of a connection, or of a listener.
 ///
@@ -112,6 +114,8 @@ pub struct Peer {
 /// What the opening of a connection found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Found {
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<TlsInfo>>,
     proxy: Option<Address>,
     proxy_header: Option<ProxyHeader>,
 }
@@ -138,6 +142,11 @@ impl Peer {
         self.find(|found| found.proxy_header = Some(header))
     }
 
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls(self, tls: &Arc<TlsInfo>) -> Self {
+        self.find(|found| found.tls = Some(Arc::clone(tls)))
+    }
+
     /// Adds what the opening of the connection found out.
     fn find(mut self, found: impl FnOnce(&mut Found)) -> Self {
         found(Arc::make_mut(self.found.get_or_insert_default()));
@@ -148,6 +157,24 @@ impl Peer {
     #[must_use]
     pub fn remote(&self) -> &Address {
         &self.remote
+    }
+
+    /// What the two sides agreed upon, for a connection over TLS: the certificate of the client, the name it asked
+    /// for. `None` for a connection in the clear.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.found.as_ref()?.tls.as_deref()
+    }
+
+    /// Whether the connection is encrypted with TLS, by this server.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls().is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
     }
 
     /// Where the proxy is that the peer came through, as the transport knows it; `None` without one, and for a

@@ -55,6 +55,14 @@ pub trait ProtocolFactory: Send + Sync + 'static {
         "custom"
     }
 
+    /// The names of the protocol in TLS (ALPN, RFC 7301), in order of preference; none unless overridden.
+    ///
+    /// An endpoint with TLS offers them unless its own settings name some. With none, a client may offer what it
+    /// likes.
+    fn alpn(&self) -> &[&str] {
+        &[]
+    }
+
     /// Says at the start of the server whether the resources that the protocol needs are there.
     ///
     /// # Errors
@@ -159,6 +167,8 @@ pub(crate) type Start = Box<dyn FnOnce(Connection, SessionGuard) + Send>;
 pub(crate) trait DynFactory: Send + Sync + 'static {
     fn prepare(&self, peer: &Peer) -> Option<Start>;
     fn name(&self) -> &'static str;
+    #[cfg(feature = "tls")]
+    fn alpn(&self) -> &[&str];
     fn check(&self, resources: &Resources) -> Result<(), MissingResource>;
 }
 
@@ -172,6 +182,11 @@ impl<T: ProtocolFactory> DynFactory for T {
 
     fn name(&self) -> &'static str {
         ProtocolFactory::name(self)
+    }
+
+    #[cfg(feature = "tls")]
+    fn alpn(&self) -> &[&str] {
+        ProtocolFactory::alpn(self)
     }
 
     fn check(&self, resources: &Resources) -> Result<(), MissingResource> {

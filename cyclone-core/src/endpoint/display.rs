@@ -11,7 +11,10 @@ impl fmt::Display for Endpoint {
     /// The string form; what equals a default is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Tcp(tcp) => display_tcp(f, tcp)?,
+            Kind::Tcp(tcp) => {
+                f.write_str(if self.is_tls() { "tls" } else { "tcp" })?;
+                display_tcp(f, tcp)?;
+            }
             Kind::Unix(unix) => display_unix(f, unix)?,
             Kind::Abstract(name) => write!(f, "unix:@{}", escape(name))?,
             Kind::Inherited(Inherited::Number(number)) => write!(f, "fd:{number}")?,
@@ -34,6 +37,10 @@ impl fmt::Display for Endpoint {
         if let Some(proxy) = &self.proxy {
             write!(f, ":{proxy}")?;
         }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            write!(f, "{tls}")?;
+        }
         if self.opening_timeout != DEFAULT_OPENING_TIMEOUT {
             write!(f, ":opening={}", self.opening_timeout.as_secs_f64())?;
         }
@@ -42,7 +49,7 @@ impl fmt::Display for Endpoint {
 }
 
 fn display_tcp(f: &mut fmt::Formatter<'_>, tcp: &Tcp) -> fmt::Result {
-    write!(f, "tcp:{}", tcp.port)?;
+    write!(f, ":{}", tcp.port)?;
     if tcp.interface != IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
         write!(f, ":interface={}", escape(&tcp.interface.to_string()))?;
     }

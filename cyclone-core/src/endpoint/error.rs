@@ -16,7 +16,18 @@ pub(crate) enum Problem {
         kind: String,
         known: &'static str,
     },
-    Unsupported(String),
+    /// The text is right, but what it names is not built in.
+    #[cfg_attr(feature = "tls", expect(dead_code, reason = "for builds without TLS"))]
+    NeedsFeature {
+        what: String,
+        feature: &'static str,
+    },
+    /// An option that has no meaning here.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "for TLS"))]
+    Pointless {
+        name: &'static str,
+        why: &'static str,
+    },
     Missing(&'static str),
     Bad {
         what: &'static str,
@@ -51,10 +62,11 @@ impl EndpointError {
         }
     }
 
-    /// Whether the text is right but names something that this version cannot do.
+    /// Whether the text is right but names something that is not built in; the text of the error says which feature
+    /// to turn on.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        matches!(self.problem, Problem::Unsupported(_))
+        matches!(self.problem, Problem::NeedsFeature { .. })
     }
 }
 
@@ -65,7 +77,10 @@ impl fmt::Display for EndpointError {
             Problem::UnknownKind { kind, known } => {
                 write!(f, "unknown kind `{kind}`, expected {known}")
             }
-            Problem::Unsupported(what) => write!(f, "`{what}` is not supported yet"),
+            Problem::NeedsFeature { what, feature } => {
+                write!(f, "`{what}` needs the feature `{feature}` of cyclone-core")
+            }
+            Problem::Pointless { name, why } => write!(f, "option `{name}` is pointless: {why}"),
             Problem::Missing(what) => write!(f, "{what} is missing"),
             Problem::Bad { what, value } => write!(f, "`{value}` is no {what}"),
             Problem::UnknownOption { name, nearest } => {

@@ -9,11 +9,12 @@ use super::text::{Parts, Value, nearest};
 use super::{Endpoint, EndpointError, Kind, LONGEST_KEEP_ALIVE_SECONDS, proxy};
 use crate::opening::LONGEST_OPENING_TIMEOUT;
 
-const KINDS: &str = "tcp, tcp6, unix, systemd or fd";
+const KINDS: &str = "tcp, tcp6, tls, unix, systemd or fd";
 
 const TCP: &str = "tcp endpoints";
 const STREAM: &str = "endpoints that may be tcp";
 const FILE: &str = "unix endpoints with a path";
+const TLS: &str = "tls endpoints";
 
 /// Every option, and what it is for where that is not everything.
 const OPTIONS: &[(&str, Option<&str>)] = &[
@@ -47,7 +48,13 @@ fn parse(text: &str) -> Result<Endpoint, Problem> {
         None => (text, false),
     };
     let mut parts = Parts::new(text, 1)?;
+    #[cfg(feature = "tls")]
+    let tls = take_tls(&mut parts)?;
+    #[cfg(not(feature = "tls"))]
+    take_tls(&parts)?;
     let mut endpoint = place(&mut parts)?;
+    #[cfg(feature = "tls")]
+    endpoint.tls.clone_from(&tls);
     endpoint.proxy = proxy::take(&mut parts, is_wrapped)?;
     for (name, value) in parts.options {
         endpoint = apply(endpoint, name, value)?;
@@ -55,13 +62,57 @@ fn parse(text: &str) -> Result<Endpoint, Problem> {
     Ok(endpoint)
 }
 
+/// The options of TLS.
+pub(super) const TLS_OPTIONS: &[&str] = &[
+    "alpn",
+    "ca",
+    "cert",
+    "certs",
+    "chain",
+    "client",
+    "crl",
+    "handshake",
+    "key",
+    "selfsigned",
+    "sni",
+    "versions",
+];
+
+/// TLS of an endpoint, where it has any. On TCP the kind says so: a forgotten `s` must not go unnoticed.
+#[cfg(feature = "tls")]
+fn take_tls(parts: &mut Parts) -> Result<Option<super::EndpointTls>, Problem> {
+    match parts.kind.as_str() {
+        "tls" | "ssl" => super::tls::take(parts, true),
+        "tcp" | "tcp6" => Ok(None),
+        _ => super::tls::take(parts, false),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn take_tls(parts: &Parts) -> Result<(), Problem> {
+    let is_tls = matches!(parts.kind.as_str(), "tls" | "ssl");
+    let mut options = parts.options.iter().map(|(name, _)| name.as_str());
+    let option = options.find(|name| TLS_OPTIONS.contains(name));
+    let what = match (is_tls, option) {
+        (true, _) => parts.kind.clone(),
+        (false, Some(option)) if !matches!(parts.kind.as_str(), "tcp" | "tcp6") => {
+            option.to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(Problem::NeedsFeature {
+        what,
+        feature: "tls",
+    })
+}
+
 /// The endpoint without its options.
 fn place(parts: &mut Parts) -> Result<Endpoint, Problem> {
     Ok(match parts.kind.as_str() {
-        "tcp" | "tcp6" => {
+        "tcp" | "tcp6" | "tls" | "ssl" => {
             let make = match parts.kind.as_str() {
-                "tcp" => Endpoint::tcp,
-                _ => Endpoint::tcp6,
+                "tcp6" => Endpoint::tcp6,
+                _ => Endpoint::tcp,
             };
             let port = parts.word_or("port");
             make(port.ok_or(Problem::Missing("the port"))?.parse("port")?)
@@ -79,7 +130,6 @@ fn place(parts: &mut Parts) -> Result<Endpoint, Problem> {
             let number = parts.words.pop().unwrap_or_default();
             Endpoint::fd(number.parse("number of a descriptor")?)
         }
-        "tls" | "ssl" => return Err(Problem::Unsupported(std::mem::take(&mut parts.kind))),
         kind => {
             return Err(Problem::UnknownKind {
                 kind: kind.to_owned(),
@@ -140,17 +190,27 @@ fn apply(endpoint: Endpoint, name: String, value: Value) -> Result<Endpoint, Pro
 }
 
 fn unknown(name: String) -> Problem {
-    let known = OPTIONS.iter().find(|(option, _)| *option == name);
-    match known.and_then(|(_, of)| *of) {
+    let of_tls = TLS_OPTIONS.iter().map(|option| (*option, Some(TLS)));
+    let options = || OPTIONS.iter().copied().chain(of_tls.clone());
+    let known = options().find(|(option, _)| *option == name);
+    match known.and_then(|(_, of)| of) {
         Some(of) => Problem::WrongKind { name, of },
         None => Problem::UnknownOption {
-            nearest: nearest(&name, OPTIONS.iter().map(|(option, _)| *option)),
+            nearest: nearest(&name, options().map(|(option, _)| option)),
             name,
         },
     }
 }
 
 impl Endpoint {
+    /// Whether connections begin with a handshake of TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
     /// Whether options of TCP mean something; only a look at an inherited socket can tell what it is.
     pub(super) fn may_be_tcp(&self) -> bool {
         matches!(self.kind, Kind::Tcp(_) | Kind::Inherited(_))

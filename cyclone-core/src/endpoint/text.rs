@@ -70,8 +70,18 @@ impl Parts {
     }
 }
 
+impl From<String> for Value {
+    /// Taken as it is.
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            is_literal: true,
+        }
+    }
+}
+
 impl Value {
-    fn bad(self, what: &'static str) -> Problem {
+    pub(crate) fn bad(self, what: &'static str) -> Problem {
         let value = self.text;
         Problem::Bad { what, value }
     }

@@ -13,11 +13,19 @@ use crate::accept::{Acceptor, Served, Shared};
 use crate::listener::Listener;
 use crate::opening::Opening;
 use crate::peer::Address;
+#[cfg(feature = "tls")]
+use crate::protocol::DynFactory;
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::service::ServiceGroup;
 use crate::session::Home;
 use crate::shutdown::ServerHandle;
+#[cfg(feature = "tls")]
+use crate::{
+    endpoint::Endpoint,
+    service::ServiceOptions,
+    tls::{ServerTls, TlsReload},
+};
 
 /// A server whose listeners are bound and that accepts nobody yet: [`Server::bind`] makes it.
 ///
@@ -72,7 +80,13 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
     }
     let (mut acceptors, mut addresses) = (Vec::new(), Vec::new());
     for (endpoint, factory) in server.listeners {
-        let opening = Opening::of(&endpoint);
+        #[cfg(feature = "tls")]
+        let tls = tls_of(&endpoint, &*factory, &server.services)?;
+        let opening = Opening::of(
+            &endpoint,
+            #[cfg(feature = "tls")]
+            tls,
+        );
         let bound = Listener::bind(&endpoint, server.sockets.as_ref()).await;
         let listener = bound.map_err(|error| ServerError::bind(&endpoint, error))?;
         let address = listener
@@ -98,6 +112,26 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
         max_connections,
         shutdown_deadline: server.shutdown_deadline,
     })
+}
+
+/// TLS of an endpoint, offering what its protocol is called there; the service that keeps its certificates up to
+/// date joins the others.
+#[cfg(feature = "tls")]
+fn tls_of(
+    endpoint: &Endpoint,
+    factory: &dyn DynFactory,
+    services: &ServiceGroup,
+) -> Result<Option<ServerTls>, ServerError> {
+    let Some(tls) = &endpoint.tls else {
+        return Ok(None);
+    };
+    let tls = tls.load();
+    let tls = tls.map_err(|error| ServerError::tls(endpoint, error))?;
+    // A slash would part the name.
+    let name = format!("tls {}", endpoint.socket_name().replace('/', "_"));
+    let reload = TlsReload::new(&tls).named(name);
+    services.push(Arc::new(reload), ServiceOptions::new());
+    Ok(Some(tls.with_default_alpn(factory.alpn())))
 }
 
 impl BoundServer {

@@ -7,6 +7,8 @@ use std::io;
 use crate::endpoint::Endpoint;
 use crate::resources::MissingResource;
 use crate::service::{ServiceChangeError, ServiceError};
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
 
 /// Why a server did not start; nothing of it is left behind.
 #[derive(Debug)]
@@ -16,9 +18,20 @@ pub struct ServerError {
 
 #[derive(Debug)]
 enum Kind {
-    Bind { endpoint: String, source: io::Error },
+    Bind {
+        endpoint: String,
+        source: io::Error,
+    },
     Missing(MissingResource),
-    Service { name: String, source: ServiceError },
+    #[cfg(feature = "tls")]
+    Tls {
+        endpoint: String,
+        source: TlsError,
+    },
+    Service {
+        name: String,
+        source: ServiceError,
+    },
     Signals(io::Error),
 }
 
@@ -27,6 +40,14 @@ impl ServerError {
         let endpoint = endpoint.to_string();
         Self {
             kind: Kind::Bind { endpoint, source },
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(endpoint: &Endpoint, source: TlsError) -> Self {
+        let endpoint = endpoint.to_string();
+        Self {
+            kind: Kind::Tls { endpoint, source },
         }
     }
 
@@ -55,6 +76,17 @@ impl ServerError {
         matches!(self.kind, Kind::Bind { .. })
     }
 
+    /// What is wrong with the certificates of an endpoint: a mistake in a file or in the configuration.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls_error(&self) -> Option<&TlsError> {
+        match &self.kind {
+            Kind::Tls { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// The resource that a protocol needs and the server lacks: a mistake in the composition.
     #[must_use]
     pub fn missing_resource(&self) -> Option<&MissingResource> {
@@ -78,6 +110,8 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Bind { endpoint, .. } => write!(f, "cannot listen on `{endpoint}`"),
+            #[cfg(feature = "tls")]
+            Kind::Tls { endpoint, .. } => write!(f, "cannot serve TLS on `{endpoint}`"),
             Kind::Missing(_) => f.write_str("a protocol needs what the server lacks"),
             Kind::Service { name, .. } => write!(f, "service `{name}` did not start"),
             Kind::Signals(_) => f.write_str("cannot listen for signals"),
@@ -90,6 +124,8 @@ impl Error for ServerError {
         match &self.kind {
             Kind::Bind { source, .. } | Kind::Signals(source) => Some(source),
             Kind::Missing(missing) => Some(missing),
+            #[cfg(feature = "tls")]
+            Kind::Tls { source, .. } => Some(source),
             Kind::Service { source, .. } => Some(source.as_ref()),
         }
     }

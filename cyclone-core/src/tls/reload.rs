@@ -70,11 +70,18 @@ impl Service for TlsReload {
     }
 
     async fn start(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
-        *lock(&self.hangup) = Some(signal(SignalKind::hangup())?);
+        // Without files the signal keeps its meaning.
+        if self.tls.has_files() {
+            *lock(&self.hangup) = Some(signal(SignalKind::hangup())?);
+        }
         Ok(())
     }
 
     async fn run(&self, cx: &ServiceContext) -> Result<(), ServiceError> {
+        if !self.tls.has_files() {
+            cx.stopping().await;
+            return Ok(());
+        }
         let waiting = lock(&self.hangup).take();
         let mut hangup = match waiting {
             Some(signal) => signal,
@@ -85,7 +92,7 @@ impl Service for TlsReload {
                 biased;
                 () = cx.stopping() => return Ok(()),
                 _ = hangup.recv() => true,
-                () = sleep(self.interval()), if self.tls.has_files() => false,
+                () = sleep(self.interval()) => false,
             };
             self.reload(always).await?;
         }

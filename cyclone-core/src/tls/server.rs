@@ -248,6 +248,11 @@ impl ServerTls {
         self.shared.settings.reload_interval
     }
 
+    /// How long a handshake may take.
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        self.shared.settings.handshake_timeout
+    }
+
     /// Whether there is any file to look at.
     pub(crate) fn has_files(&self) -> bool {
         !self.shared.settings.paths().is_empty()

@@ -5,6 +5,7 @@
 mod authority;
 mod clients;
 mod cut;
+mod endpoint;
 mod files;
 mod handshake;
 mod limits;
