@@ -1,4 +1,5 @@
 //! The parts of the examples that are used by more than one, and by the tests.
 
+pub mod balancer;
 pub mod console;
 mod documents;

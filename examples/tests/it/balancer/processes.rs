@@ -1,0 +1,368 @@
+//! The balancer as a process in front of the tour: real requests, real signals, real deaths.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::connect_async;
+
+use crate::tour::{PATIENCE, Tour, get, say};
+
+/// A balancer in front of some tours; all of them are killed when it is dropped.
+struct Front {
+    folder: TempDir,
+    tours: Vec<Option<Tour>>,
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+    web: SocketAddr,
+}
+
+impl Front {
+    async fn start(tours: usize, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut started, mut backends) = (Vec::new(), String::new());
+        for (number, name) in (0..tours).zip(["a", "b", "c"]) {
+            let tour = Tour::start(&folder.path().join(number.to_string()), &[]).await;
+            let address = tour.http;
+            backends += &format!("{{ name = \"{name}\", address = \"{address}\" }}, ");
+            started.push(Some(tour));
+        }
+        let config = format!(
+            "[listeners.web]\nendpoints = [\"tcp:0:interface=127.0.0.1\"]\ngroup = \"tours\"\n\
+             [groups.tours]\nbackends = [{backends}]\n\
+             check = {{ interval_s = 0.05, send = \"GET /status HTTP/1.0\\r\\n\\r\\n\", expect = \"200 OK\" }}\n\
+             [console]\nsocket = \"console\"\n{more}\n"
+        );
+        let path = folder.path().join("balancer.toml");
+        fs::write(&path, config).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_balancer"))
+            .arg(&path)
+            .env("RUST_LOG", "error")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, output.next_line()).await.unwrap();
+        let line = line.unwrap().expect("the balancer ended at its start");
+        let web = line.strip_prefix("listening web://").expect("no address");
+        let web = web.parse().unwrap();
+        let line = timeout(PATIENCE, output.next_line()).await.unwrap();
+        assert!(
+            line.unwrap()
+                .unwrap()
+                .starts_with("listening console://unix:")
+        );
+        Self {
+            folder,
+            tours: started,
+            child,
+            output,
+            web,
+        }
+    }
+
+    /// What the console answers to a command.
+    async fn ask(&self, command: &str) -> String {
+        let path = self.folder.path().join("console");
+        let mut socket = UnixStream::connect(path).await.unwrap();
+        let lines = format!("{command}\r\nquit\r\n");
+        socket.write_all(lines.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let reading = socket.read_to_string(&mut answer);
+        timeout(PATIENCE, reading).await.unwrap().unwrap();
+        answer
+    }
+
+    /// What the console says of a backend.
+    async fn backend(&self, name: &str) -> String {
+        let answer = self.ask("backends").await;
+        let line = answer.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// How many connections a backend was given.
+    async fn served(&self, name: &str) -> u64 {
+        let line = self.backend(name).await;
+        let (before, _) = line.split_once(" served").unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    async fn until(&self, name: &str, part: &str) {
+        let waiting = async { while !self.backend(name).await.contains(part) {} };
+        let waited = timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "{}", self.backend(name).await);
+    }
+
+    async fn terminate(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
+        assert!(sent.unwrap().success());
+    }
+
+    /// The end of the balancer: it must be a good one. What it printed at last.
+    async fn end(&mut self) -> Vec<String> {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        assert!(status.expect("the balancer hangs").unwrap().success());
+        let mut lines = Vec::new();
+        while let Some(line) = self.output.next_line().await.unwrap() {
+            lines.push(line);
+        }
+        lines
+    }
+}
+
+/// Clients that ask again and again, each time on a connection of its own.
+struct Load {
+    answers: Arc<AtomicUsize>,
+    answered: Arc<Notify>,
+    clients: Vec<JoinHandle<Vec<Lost>>>,
+    is_over: Arc<AtomicUsize>,
+}
+
+/// What became of a request that has no answer.
+#[derive(Debug, PartialEq)]
+enum Lost {
+    /// There was nobody to connect to.
+    Refused,
+    /// It was sent, at least in part.
+    Sent,
+}
+
+impl Load {
+    fn start(address: SocketAddr, clients: usize) -> Self {
+        let (answers, answered) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let is_over = Arc::<AtomicUsize>::default();
+        let client = |_| {
+            let (answers, answered) = (Arc::clone(&answers), Arc::clone(&answered));
+            let is_over = Arc::clone(&is_over);
+            tokio::spawn(async move {
+                let mut lost = Vec::new();
+                while is_over.load(Ordering::SeqCst) == 0 {
+                    match request(address).await {
+                        Ok(()) => {
+                            answers.fetch_add(1, Ordering::SeqCst);
+                            answered.notify_waiters();
+                        }
+                        Err(Lost::Refused) => {
+                            lost.push(Lost::Refused);
+                            return lost;
+                        }
+                        Err(Lost::Sent) => lost.push(Lost::Sent),
+                    }
+                }
+                lost
+            })
+        };
+        let clients = (0..clients).map(client).collect();
+        Self {
+            answers,
+            answered,
+            clients,
+            is_over,
+        }
+    }
+
+    /// Waits for so many more answers.
+    async fn wait(&self, more: usize) {
+        let wanted = self.answers.load(Ordering::SeqCst) + more;
+        let waiting = async {
+            loop {
+                let answered = self.answered.notified();
+                if self.answers.load(Ordering::SeqCst) >= wanted {
+                    return;
+                }
+                answered.await;
+            }
+        };
+        timeout(PATIENCE, waiting).await.expect("too few answers");
+    }
+
+    /// Ends it; what was lost.
+    async fn end(self) -> Vec<Lost> {
+        self.is_over.store(1, Ordering::SeqCst);
+        let mut lost = Vec::new();
+        for client in self.clients {
+            lost.extend(timeout(PATIENCE, client).await.unwrap().unwrap());
+        }
+        lost
+    }
+}
+
+async fn request(address: SocketAddr) -> Result<(), Lost> {
+    let stream = TcpStream::connect(address).await;
+    let mut stream = stream.map_err(|_| Lost::Refused)?;
+    let request = b"GET /status HTTP/1.1\r\nHost: tour\r\nConnection: close\r\n\r\n";
+    let mut answer = Vec::new();
+    let asked = async {
+        stream.write_all(request).await?;
+        stream.read_to_end(&mut answer).await
+    };
+    let asked = timeout(PATIENCE, asked).await.expect("a request hangs");
+    let is_whole = answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(b"}");
+    if asked.is_err() || !is_whole {
+        return Err(Lost::Sent);
+    }
+    Ok(())
+}
+
+const CLIENTS: usize = 8;
+
+/// Nobody notices but those whose request the dead one had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_dies_under_load_and_comes_back() {
+    let mut front = Front::start(3, "").await;
+    let load = Load::start(front.web, CLIENTS);
+    load.wait(300).await;
+    let dead = front.tours[0].take().unwrap();
+    let address = dead.http.to_string();
+    dead.kill().await;
+    front.until("tours/a", " down (").await;
+    load.wait(600).await;
+    let served = front.served("tours/a").await;
+    load.wait(300).await;
+    assert_eq!(front.served("tours/a").await, served);
+    let data = front.folder.path().join("0");
+    front.tours[0] = Some(Tour::start(&data, &["--http", &address]).await);
+    front.until("tours/a", " up, ").await;
+    load.wait(300).await;
+    assert!(front.served("tours/a").await > served);
+    let lost = load.end().await;
+    assert!(lost.len() <= CLIENTS, "{lost:?}");
+    assert!(!lost.contains(&Lost::Refused), "{lost:?}");
+    for name in ["tours/b", "tours/c"] {
+        let backend = front.backend(name).await;
+        assert!(backend.contains(" 0 broken, "), "{backend}");
+        assert!(backend.contains(" 0 falls, "), "{backend}");
+    }
+}
+
+/// A backend that is drained loses nobody at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_is_replaced_under_load_without_a_loss() {
+    let mut front = Front::start(2, "").await;
+    let load = Load::start(front.web, CLIENTS);
+    load.wait(200).await;
+    assert_eq!(
+        front.ask("drain tours/a").await,
+        "tours/a is draining\r\n\r\n\r\n"
+    );
+    front.until("tours/a", " 0 open; ").await;
+    let old = front.tours[0].take().unwrap();
+    let address = old.http.to_string();
+    old.terminate().await;
+    old.end().await;
+    load.wait(200).await;
+    let data = front.folder.path().join("0");
+    front.tours[0] = Some(Tour::start(&data, &["--http", &address]).await);
+    front.until("tours/a", " up, ").await;
+    front.ask("enable tours/a").await;
+    load.wait(200).await;
+    assert_eq!(load.end().await, []);
+}
+
+/// SIGTERM ends the balancer, but no request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_balancer_drains_under_load() {
+    let mut front = Front::start(2, "[limits]\ndrain_deadline_s = 2").await;
+    let mut socket = connect_async(format!(
+        "ws://{}/room/lobby/socket?name=guest&after=0",
+        front.web
+    ))
+    .await
+    .unwrap()
+    .0;
+    let load = Load::start(front.web, CLIENTS);
+    load.wait(200).await;
+    front.terminate().await;
+    // The clients end when there is nobody any more to connect to.
+    let mut lost = Vec::new();
+    for client in load.clients {
+        lost.extend(timeout(PATIENCE, client).await.unwrap().unwrap());
+    }
+    assert!(lost.iter().all(|one| *one == Lost::Refused), "{lost:?}");
+    assert_eq!(lost.len(), CLIENTS);
+    // The socket goes on until the deadline.
+    socket.send(say("id-1", "still here")).await.unwrap();
+    let heard = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if message
+                .to_text()
+                .is_ok_and(|text| text.contains("still here"))
+            {
+                return;
+            }
+        }
+        panic!("the socket was closed");
+    };
+    timeout(PATIENCE, heard).await.unwrap();
+    let report = front.end().await;
+    assert!(report[0].contains(", 1 cut"), "{report:?}");
+    assert!(report[1].contains(" balanced "), "{report:?}");
+}
+
+#[tokio::test]
+async fn curl_does_not_notice_the_balancer() {
+    let front = Front::start(2, "").await;
+    let Some(curl) = std::env::var_os("CYCLONE_TEST_CURL") else {
+        panic!("CYCLONE_TEST_CURL is not set: run `cargo xtask test`");
+    };
+    let direct = front.tours[0].as_ref().unwrap().http;
+    let page = get(direct, "/static/tour.css").await;
+    for more in ["--http1.1", "--http1.0", "--http2-prior-knowledge"] {
+        let running = Command::new(&curl)
+            .args(["-sS", "--fail", more])
+            .arg(format!("http://{}/static/tour.css", front.web))
+            .output();
+        let output = timeout(PATIENCE, running).await.unwrap().unwrap();
+        assert!(output.status.success(), "{more}: {output:?}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), page, "{more}");
+    }
+    let groups = front.ask("groups").await;
+    assert_eq!(
+        groups,
+        "tours round-robin, 2 backends, 0 clients wait; serves web\r\n\r\n\r\n"
+    );
+    for (command, answer) in [
+        ("disable tours/x", "error: there is no backend `tours/x`"),
+        ("switch web tours", "web is served by tours"),
+        ("switch web blue", "error: there is no group `blue`"),
+        ("backends blue", "error: there is no group `blue`"),
+        ("services", "health-checks up"),
+    ] {
+        assert!(front.ask(command).await.starts_with(answer), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_is_checked_without_doing_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |path: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_balancer"));
+        let running = command.arg("--check").arg(path).output();
+        timeout(PATIENCE, running).await.unwrap().unwrap()
+    };
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("balancer/balancer.toml");
+    assert!(check(&sample).await.status.success());
+    let path = folder.path().join("wrong.toml");
+    fs::write(&path, "[listeners]\n[groups]\n").unwrap();
+    let output = check(&path).await;
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("wrong.toml") && error.contains("there are no listeners"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
