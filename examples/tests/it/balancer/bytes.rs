@@ -54,7 +54,7 @@ async fn much_arrives_whole_in_both_directions_at_once() {
     let bench = Bench::start(NO_CHECKS, &[&echo('a').await], "").await;
     let (_, client) = bench.name().await;
     let (mut reader, mut writer) = client.into_split();
-    let sent: Vec<u8> = (0..BYTES).map(|at| (at * 31 >> 3) as u8).collect();
+    let sent: Vec<u8> = (0..BYTES).map(|at| ((at * 31) >> 3) as u8).collect();
     let copy = sent.clone();
     let writing = tokio::spawn(async move {
         writer.write_all(&copy).await.unwrap();
