@@ -38,7 +38,9 @@ struct Options {
 fn main() -> ExitCode {
     let program = Program::new("composed")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("HTTP, HTTPS, a line protocol, a console over SSH and a Unix socket in one process.");
+        .about(
+            "HTTP, HTTPS, a line protocol, a console over SSH and a Unix socket in one process.",
+        );
     Runner::new(program).main(build)
 }
 

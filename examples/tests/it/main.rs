@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod balancer;
 #[cfg(test)]
+mod composed;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod history;

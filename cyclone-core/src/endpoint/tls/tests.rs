@@ -33,8 +33,13 @@ fn strings_are_read_and_written_alike() {
 
 #[test]
 fn order_of_the_options_is_ours() {
-    let endpoint: Endpoint = "tls:port=1:sni=any:key=k:interface=127.0.0.1:cert=c".parse().unwrap();
-    assert_eq!(endpoint.to_string(), "tls:1:interface=127.0.0.1:cert=c:key=k:sni=any");
+    let endpoint: Endpoint = "tls:port=1:sni=any:key=k:interface=127.0.0.1:cert=c"
+        .parse()
+        .unwrap();
+    assert_eq!(
+        endpoint.to_string(),
+        "tls:1:interface=127.0.0.1:cert=c:key=k:sni=any"
+    );
     assert_eq!(endpoint.socket_name(), "tcp:1:interface=127.0.0.1");
 }
 
@@ -44,7 +49,10 @@ fn twisted_names_mean_the_same() {
     for (theirs, ours) in [
         ("ssl:443", "tls:443:cert=server.pem"),
         ("ssl:443:privateKey=key.pem", "tls:443:cert=key.pem"),
-        ("ssl:443:privateKey=k.pem:certKey=c.pem", "tls:443:cert=c.pem:key=k.pem"),
+        (
+            "ssl:443:privateKey=k.pem:certKey=c.pem",
+            "tls:443:cert=c.pem:key=k.pem",
+        ),
         (
             "ssl:port=443:privateKey=k.pem:certKey=c.pem:extraCertChain=x.pem:backlog=50:interface=::1",
             "",
@@ -54,8 +62,14 @@ fn twisted_names_mean_the_same() {
             r"tls:443:interface=\:\:1:backlog=50:cert=c.pem:key=k.pem:chain=x.pem",
         ),
         ("ssl:443:sslmethod=SSLv23_METHOD", "tls:443:cert=server.pem"),
-        ("ssl:443:sslmethod=TLSv1_2_METHOD", "tls:443:cert=server.pem:versions=1.2"),
-        ("ssl:443:cert=a.pem:key=b.pem", "tls:443:cert=a.pem:key=b.pem"),
+        (
+            "ssl:443:sslmethod=TLSv1_2_METHOD",
+            "tls:443:cert=server.pem:versions=1.2",
+        ),
+        (
+            "ssl:443:cert=a.pem:key=b.pem",
+            "tls:443:cert=a.pem:key=b.pem",
+        ),
         ("haproxy:ssl:443", "tls:443:proxy=any:cert=server.pem"),
     ] {
         match theirs.parse::<Endpoint>() {
@@ -75,23 +89,53 @@ fn errors_name_the_part_and_the_fix() {
         ("tls:https:cert=a.pem", "`https` is no port"),
         ("tls:8443:cert=", "the file of the certificate is missing"),
         ("tls:8443:cert=a:key=", "the file of the key is missing"),
-        ("tls:8443:cert=a:sni=maybe", "`maybe` is no policy for names: any, known or required"),
-        ("tls:8443:cert=a:versions=1.1", "`1.1` is no version of TLS: 1.2 or 1.3"),
-        ("tls:8443:cert=a:client=optional", "option `client` needs `ca` too"),
+        (
+            "tls:8443:cert=a:sni=maybe",
+            "`maybe` is no policy for names: any, known or required",
+        ),
+        (
+            "tls:8443:cert=a:versions=1.1",
+            "`1.1` is no version of TLS: 1.2 or 1.3",
+        ),
+        (
+            "tls:8443:cert=a:client=optional",
+            "option `client` needs `ca` too",
+        ),
         ("tls:8443:cert=a:crl=b", "option `crl` needs `ca` too"),
-        ("tls:8443:cert=a:ca=b:client=maybe", "`maybe` is no demand on clients"),
+        (
+            "tls:8443:cert=a:ca=b:client=maybe",
+            "`maybe` is no demand on clients",
+        ),
         ("tls:8443:cert=a:handshake=0", "`0` is no number of seconds"),
-        ("tls:8443:cert=a:handshake=3601", "`3601` is no number of seconds"),
+        (
+            "tls:8443:cert=a:handshake=3601",
+            "`3601` is no number of seconds",
+        ),
         ("tls:8443:cert=a:cert=b", "option `cert` is given twice"),
-        ("tls:8443:cert=a:kee=b", "unknown option `kee`, did you mean `key`?"),
+        (
+            "tls:8443:cert=a:kee=b",
+            "unknown option `kee`, did you mean `key`?",
+        ),
         ("tls:8443:selfsigned=a:key=b", "option `key` is pointless"),
-        ("tls:8443:cert=a:mode=600", "option `mode` is for unix endpoints with a path only"),
+        (
+            "tls:8443:cert=a:mode=600",
+            "option `mode` is for unix endpoints with a path only",
+        ),
         ("tcp:8443:cert=a", "option `cert` is for tls endpoints only"),
-        ("ssl:443:sslmethod=SSLv3_METHOD", "`SSLv3_METHOD` is no method that is safe"),
-        ("ssl:443:dhParameters=dh.pem", "option `dhParameters` is pointless"),
+        (
+            "ssl:443:sslmethod=SSLv3_METHOD",
+            "`SSLv3_METHOD` is no method that is safe",
+        ),
+        (
+            "ssl:443:dhParameters=dh.pem",
+            "option `dhParameters` is pointless",
+        ),
     ] {
         let error = text.parse::<Endpoint>().unwrap_err().to_string();
-        assert!(error.starts_with(&format!("endpoint `{text}`: ")), "{error}");
+        assert!(
+            error.starts_with(&format!("endpoint `{text}`: ")),
+            "{error}"
+        );
         assert!(error.contains(part), "{error}");
     }
     assert!("tls:8443:cert=a:handshake=3600".parse::<Endpoint>().is_ok());
@@ -100,7 +144,9 @@ fn errors_name_the_part_and_the_fix() {
 #[cfg(all(feature = "self-signed", feature = "ring"))]
 #[test]
 fn loaded_endpoint_shares_its_certificates() {
-    let endpoint: Endpoint = "tls:0:interface=127.0.0.1:selfsigned=localhost".parse().unwrap();
+    let endpoint: Endpoint = "tls:0:interface=127.0.0.1:selfsigned=localhost"
+        .parse()
+        .unwrap();
     let loaded = endpoint.clone().load_tls().unwrap();
     assert_eq!(loaded.to_string(), endpoint.to_string());
     let (one, two) = (loaded.clone().tls.unwrap(), loaded.tls.unwrap());
