@@ -10,6 +10,7 @@ pub use proxy::{ProxyProtocol, Untrusted};
 #[cfg(feature = "tls")]
 pub(crate) use tls::EndpointTls;
 
+use crate::keep_alive;
 use crate::opening::{DEFAULT_OPENING_TIMEOUT, LONGEST_OPENING_TIMEOUT};
 #[cfg(feature = "tls")]
 use crate::tls::{ServerTls, TlsError};
@@ -29,9 +30,6 @@ pub const DEFAULT_BACKLOG: u32 = 1024;
 
 /// Permission bits of a Unix domain socket unless said otherwise: owner and group may connect.
 pub const DEFAULT_UNIX_MODE: u32 = 0o660;
-
-/// The longest time that a TCP connection may be silent before keep-alive probes it (tcp(7), `TCP_KEEPIDLE`).
-const LONGEST_KEEP_ALIVE_SECONDS: u16 = 32767;
 
 /// Where a server listens.
 ///
@@ -264,8 +262,7 @@ impl Endpoint {
     /// time. Off unless called; whole seconds, 1 to 32,767. No effect on Unix domain sockets.
     #[must_use]
     pub fn keep_alive(mut self, silence: Duration) -> Self {
-        let seconds = u16::try_from(silence.as_secs()).unwrap_or(LONGEST_KEEP_ALIVE_SECONDS);
-        let seconds = seconds.clamp(1, LONGEST_KEEP_ALIVE_SECONDS);
+        let seconds = keep_alive::whole_seconds(silence);
         self.keep_alive_seconds = self.may_be_tcp().then_some(seconds);
         self
     }

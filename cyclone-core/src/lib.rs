@@ -96,6 +96,7 @@ mod accept;
 mod backoff;
 mod breaker;
 mod bus;
+mod client_endpoint;
 #[cfg(feature = "lines")]
 mod codec;
 #[cfg(feature = "conformance")]
@@ -106,6 +107,7 @@ mod endpoint;
 mod event_loop_delay;
 mod health;
 mod inspect;
+mod keep_alive;
 #[cfg(feature = "lines")]
 mod lines;
 mod link;
@@ -155,6 +157,10 @@ pub use bus::{
     Bus, BusEvent, BusLimits, BusStatistics, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS,
     DEFAULT_SUBSCRIPTION_BYTES, DEFAULT_SUBSCRIPTION_MESSAGES, Delivery, LocalBus, SharedBus,
     Subscription, SubscriptionLimits, SubscriptionSender,
+};
+pub use client_endpoint::{
+    CONNECTION_ATTEMPT_DELAY, ClientEndpoint, ConnectError, DEFAULT_CLIENT_TIMEOUT,
+    MAX_ADDRESSES_TRIED,
 };
 #[cfg(feature = "lines")]
 pub use codec::{

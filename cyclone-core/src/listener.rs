@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::endpoint::{DEFAULT_BACKLOG, Endpoint, Inherited, Kind};
+use crate::keep_alive;
 use crate::peer::{Address, Peer, canonical};
 use crate::sockets::{InUse, Sockets};
 use crate::transport::Transport;
@@ -86,7 +87,7 @@ impl Listener {
         };
         let in_use = recorded.transpose()?;
         if let (Socket::Tcp(listener), Some(seconds)) = (&socket, endpoint.keep_alive_seconds) {
-            tcp::keep_alive(listener, seconds)?;
+            keep_alive::set(listener, seconds)?;
         }
         let no_delay = endpoint.no_delay;
         Ok(Self {

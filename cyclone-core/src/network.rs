@@ -40,8 +40,16 @@ impl Network {
     /// When addresses of this kind have fewer bits, or `first` has bits beyond the prefix: it then names one
     /// address and a range at once.
     pub fn new(first: IpAddr, prefix: u8) -> Result<Self, NetworkError> {
-        let network = Self { first, prefix };
-        if prefix > bits(first) || (number(first) & !network.mask()) != 0 {
+        // IPv4 in the form of IPv6 is IPv4.
+        let (of, own) = match first.to_canonical() {
+            v4 if v4 != first && prefix >= 96 => (v4, prefix - 96),
+            _ => (first, prefix),
+        };
+        let network = Self {
+            first: of,
+            prefix: own,
+        };
+        if own > bits(of) || (number(of) & !network.mask()) != 0 {
             return Err(NetworkError(format!("{first}/{prefix}")));
         }
         Ok(network)
@@ -183,6 +191,7 @@ mod tests {
             "::ffff:10.1.2.3".parse(),
             Ok(Network::from(IpAddr::from([10, 1, 2, 3])))
         );
+        assert_eq!("::ffff:10.0.0.0/104".parse(), Ok(network));
         assert_eq!("127.0.0.0/8".parse(), Ok(Network::LOOPBACK_V4));
         assert_eq!("::1/128".parse(), Ok(Network::LOOPBACK_V6));
     }
@@ -199,6 +208,9 @@ mod tests {
             "10.0.0.0/+8",
             "10.0.0.1/8",
             "::/129",
+            "::ffff:10.0.0.0/95",
+            "::ffff:10.0.0.0/129",
+            "::ffff:10.0.0.0/102",
             "10.0.0/8",
             "10.0.0.0/8/8",
             "localhost",

@@ -30,6 +30,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target("arguments", arguments::arguments),
+    target("client_endpoint", names::client_endpoint),
     target("conditional", headers::conditional),
     target("cookies", headers::cookies),
     target("endpoint", names::endpoint),
@@ -46,9 +47,10 @@ pub const TARGETS: &[Target] = &[
     target("lines", lines::lines),
     target("location", routes::location),
     target("media_type", headers::media_type),
-    target("proxy_protocol", proxy_protocol::proxy_protocol),
     target("netstrings", codec::netstrings),
+    target("network", names::network),
     target("prefixed", codec::prefixed),
+    target("proxy_protocol", proxy_protocol::proxy_protocol),
     target("range", files::range),
     target("routes", routes::routes),
     target("set_cookie", headers::set_cookie),

@@ -1,6 +1,6 @@
 //! The text forms of the core.
 
-use cyclone_core::{Endpoint, EntryId};
+use cyclone_core::{ClientEndpoint, Endpoint, EntryId, Network};
 
 /// What is printed parses to the same.
 pub(crate) fn endpoint(data: &[u8]) {
@@ -23,6 +23,48 @@ pub(crate) fn endpoint(data: &[u8]) {
         ] {
             let shown = endpoint.to_string();
             assert_eq!(shown.parse::<Endpoint>(), Ok(endpoint), "{text:?}");
+        }
+    }
+}
+
+/// The same of the endpoints of clients.
+pub(crate) fn client_endpoint(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match text.parse::<ClientEndpoint>() {
+        Ok(endpoint) => {
+            let shown = endpoint.to_string();
+            assert_eq!(shown.parse::<ClientEndpoint>(), Ok(endpoint), "{shown:?}");
+        }
+        Err(error) => assert!(error.to_string().contains(text)),
+    }
+    if !text.is_empty() {
+        for endpoint in [
+            ClientEndpoint::tcp(text, 1),
+            ClientEndpoint::unix(text),
+            ClientEndpoint::unix_abstract(text),
+        ] {
+            let shown = endpoint.to_string();
+            assert_eq!(shown.parse::<ClientEndpoint>(), Ok(endpoint), "{text:?}");
+        }
+    }
+}
+
+/// What is printed parses to the same, and a network holds its first address.
+pub(crate) fn network(data: &[u8]) {
+    for text in crate::texts(data) {
+        match text.parse::<Network>() {
+            Ok(network) => {
+                let shown = network.to_string();
+                assert_eq!(shown.parse(), Ok(network), "{shown:?}");
+                let first = shown.split('/').next().and_then(|first| first.parse().ok());
+                assert!(
+                    first.is_some_and(|first| network.contains(first)),
+                    "{shown:?}"
+                );
+            }
+            Err(error) => assert!(error.to_string().contains(text)),
         }
     }
 }

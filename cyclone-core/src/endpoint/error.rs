@@ -44,7 +44,7 @@ pub(crate) enum Problem {
     },
     /// A word where none belongs.
     Extra(String),
-    /// A colon in the value of this option stands without its backslash.
+    /// A colon in this stands without its backslash.
     Unescaped(String),
     Twice(String),
     /// An option means nothing without another.

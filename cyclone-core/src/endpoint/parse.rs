@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::text::{Parts, Value, nearest};
-use super::{Endpoint, EndpointError, Kind, LONGEST_KEEP_ALIVE_SECONDS, proxy};
+use super::{Endpoint, EndpointError, Kind, proxy};
+use crate::keep_alive;
 use crate::opening::LONGEST_OPENING_TIMEOUT;
 
 const KINDS: &str = "tcp, tcp6, tls, unix, systemd or fd";
@@ -176,10 +177,7 @@ fn apply(endpoint: Endpoint, name: String, value: Value) -> Result<Endpoint, Pro
         ("reuseport", Kind::Tcp(_)) => endpoint.reuse_port(value.boolean()?),
         ("nodelay", _) if endpoint.may_be_tcp() => endpoint.no_delay(value.boolean()?),
         ("keepalive", _) if endpoint.may_be_tcp() => {
-            let seconds = value.whole(
-                1..=LONGEST_KEEP_ALIVE_SECONDS,
-                "number of seconds, 1 to 32767",
-            )?;
+            let seconds = value.whole(keep_alive::RANGE, keep_alive::WHAT)?;
             endpoint.keep_alive(Duration::from_secs(seconds.into()))
         }
         ("mode", Kind::Unix(_)) => endpoint.mode(value.octal(0o777, "octal mode")?),

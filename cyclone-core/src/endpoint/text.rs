@@ -42,12 +42,19 @@ impl Parts {
                 }
                 Some(name) => options.push((name, value)),
                 None if words.len() < most_words && options.is_empty() => words.push(value),
-                None => match options.last() {
-                    Some((name, before)) if before.text.is_empty() => {
-                        return Err(Problem::Unescaped(name.clone()));
-                    }
-                    _ => return Err(Problem::Extra(value.text)),
-                },
+                None => {
+                    // An address of IPv6 without backslashes falls into empty parts.
+                    let is_cut = |value: &Value| value.text.is_empty();
+                    return Err(match options.last() {
+                        Some((name, before)) if is_cut(before) => {
+                            Problem::Unescaped(format!("`{name}`"))
+                        }
+                        None if words.iter().any(is_cut) => {
+                            Problem::Unescaped("an address".to_owned())
+                        }
+                        _ => Problem::Extra(value.text),
+                    });
+                }
             }
         }
         words.reverse();

@@ -2,15 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::endpoint::Tcp;
-
-/// How many probes go unanswered until keep-alive ends a connection.
-const KEEP_ALIVE_PROBES: u16 = 3;
 
 pub(super) fn bind(tcp: &Tcp, backlog: u32) -> io::Result<TcpListener> {
     let socket = if tcp.interface.is_ipv4() {
@@ -27,16 +23,4 @@ pub(super) fn bind(tcp: &Tcp, backlog: u32) -> io::Result<TcpListener> {
     }
     socket.bind(SocketAddr::new(tcp.interface, tcp.port))?;
     socket.listen(backlog)
-}
-
-/// Has the kernel probe silent peers; what it accepts takes this over from the listening socket.
-pub(super) fn keep_alive(listener: &TcpListener, seconds: u16) -> io::Result<()> {
-    let interval = (seconds / KEEP_ALIVE_PROBES).max(1);
-    sockopt::set_socket_keepalive(listener, true)?;
-    sockopt::set_tcp_keepidle(listener, Duration::from_secs(seconds.into()))?;
-    sockopt::set_tcp_keepintvl(listener, Duration::from_secs(interval.into()))?;
-    Ok(sockopt::set_tcp_keepcnt(
-        listener,
-        KEEP_ALIVE_PROBES.into(),
-    )?)
 }

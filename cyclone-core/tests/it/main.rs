@@ -3,6 +3,7 @@
 mod accept;
 mod activation;
 mod bus;
+mod client_endpoint;
 #[cfg(feature = "lines")]
 mod codec;
 #[cfg(feature = "conformance")]

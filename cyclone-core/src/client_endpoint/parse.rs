@@ -1,0 +1,99 @@
+//! The string form of clients' endpoints, after Twisted's `endpoints` module.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{ClientEndpoint, Kind, LONGEST_CLIENT_TIMEOUT};
+use crate::endpoint::EndpointError;
+use crate::endpoint::error::Problem;
+use crate::endpoint::text::{Parts, Value, nearest};
+use crate::keep_alive;
+
+const KINDS: &str = "tcp or unix";
+
+const TCP: &str = "tcp endpoints";
+
+/// Every option, and what it is for where that is not everything.
+const OPTIONS: &[(&str, Option<&str>)] = &[
+    ("bindAddress", Some(TCP)),
+    ("host", Some(TCP)),
+    ("keepalive", Some(TCP)),
+    ("nodelay", Some(TCP)),
+    ("path", Some("unix endpoints")),
+    ("port", Some(TCP)),
+    ("timeout", None),
+];
+
+impl FromStr for ClientEndpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        parse(text).map_err(|problem| EndpointError::new(text, problem))
+    }
+}
+
+fn parse(text: &str) -> Result<ClientEndpoint, Problem> {
+    let mut parts = Parts::new(text, 2)?;
+    let mut endpoint = match parts.kind.as_str() {
+        "tcp" => {
+            let host = parts.word_or("host").unwrap_or_default();
+            let host = host.not_empty("the host")?;
+            let port = parts.word_or("port").ok_or(Problem::Missing("the port"))?;
+            ClientEndpoint::tcp(host, port.parse("port")?)
+        }
+        "unix" => {
+            let path = parts.word_or("path").unwrap_or_default();
+            match path.text.strip_prefix('@').filter(|_| !path.is_literal) {
+                Some("") => return Err(Problem::Missing("the name behind `@`")),
+                Some(name) => ClientEndpoint::unix_abstract(name),
+                None => ClientEndpoint::unix(path.not_empty("the path")?),
+            }
+        }
+        "tls" | "ssl" => return Err(Problem::Unsupported(parts.kind)),
+        kind => {
+            return Err(Problem::UnknownKind {
+                kind: kind.to_owned(),
+                known: KINDS,
+            });
+        }
+    };
+    if let Some(word) = parts.words.pop() {
+        return Err(Problem::Extra(word.text));
+    }
+    for (name, value) in parts.options {
+        endpoint = apply(endpoint, name, value)?;
+    }
+    Ok(endpoint)
+}
+
+fn apply(endpoint: ClientEndpoint, name: String, value: Value) -> Result<ClientEndpoint, Problem> {
+    Ok(match (name.as_str(), &endpoint.kind) {
+        ("timeout", _) => endpoint.timeout(value.seconds(LONGEST_CLIENT_TIMEOUT)?),
+        ("bindAddress", Kind::Tcp(_)) => {
+            let address: IpAddr = value.parse("IP address")?;
+            endpoint.bind_address(address)
+        }
+        ("nodelay", Kind::Tcp(_)) => endpoint.no_delay(value.boolean()?),
+        ("keepalive", Kind::Tcp(_)) => {
+            let seconds = value.whole(keep_alive::RANGE, keep_alive::WHAT)?;
+            endpoint.keep_alive(Duration::from_secs(seconds.into()))
+        }
+        // What stands among the words is given twice, and what is nowhere else is for the other kind.
+        ("host" | "port", Kind::Tcp(_)) | ("path", Kind::Unix(_) | Kind::Abstract(_)) => {
+            return Err(Problem::Twice(name));
+        }
+        _ => return Err(unknown(name)),
+    })
+}
+
+fn unknown(name: String) -> Problem {
+    let known = OPTIONS.iter().find(|(option, _)| *option == name);
+    match known.and_then(|(_, of)| *of) {
+        Some(of) => Problem::WrongKind { name, of },
+        None => Problem::UnknownOption {
+            nearest: nearest(&name, OPTIONS.iter().map(|(option, _)| *option)),
+            name,
+        },
+    }
+}
