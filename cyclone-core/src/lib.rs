@@ -81,6 +81,8 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `lines` | no | `Lines`, a bounded reader and writer of text lines; codecs of lines, netstrings and prefixed strings |
+//! | `lines` | no | `Lines`, a bounded reader and writer of text lines |
+//! | `testing` | no | `testing`, a proxy that breaks connections on purpose, for tests of clients and drivers |
 //! | `conformance` | no | `conformance`, checks of what the ports promise, for tests of drivers |
 //!
 //! # Not supported yet
@@ -140,6 +142,8 @@ mod state_watch;
 mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 mod until_cut;
 pub mod upgrade;

@@ -64,7 +64,7 @@ pub(super) struct Settings {
 #[must_use]
 pub struct PoolBuilder<C: Connector> {
     connector: C,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl<C: Connector> fmt::Debug for PoolBuilder<C> {

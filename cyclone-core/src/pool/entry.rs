@@ -107,3 +107,6 @@ impl<C: Connector> Entry<C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,13 @@ use tokio::{
 };
 
 use super::{
-    PoolError, PoolState, builder::Settings, entry::Entry, manager::Manager, slow::SlowLog,
+    PoolError, PoolState,
+    builder::Settings,
+    entry::Entry,
+    manager::Manager,
+    slow::SlowLog,
     statistics::Counts,
+    waiter::{Delivery, Waiter},
 };
 use crate::{
     breaker::Breaker,
@@ -24,9 +29,6 @@ use crate::{
     health::HealthReporter,
     lock::lock,
 };
-
-/// What a waiting caller is given.
-type Delivery<C> = Result<Entry<C>, PoolError>;
 
 pub(super) struct Shared<C: Connector> {
     pub(super) connector: C,
@@ -132,10 +134,7 @@ impl<C: Connector> Shared<C> {
             receiver
         };
         self.counts.bell.notify_one();
-        Ok(Err(Waiter {
-            shared: self,
-            receiver,
-        }))
+        Ok(Err(Waiter::new(self, receiver)))
     }
 
     /// Gives a connection to the longest waiting caller, or keeps it ready.
@@ -292,6 +291,13 @@ impl<C: Connector> Shared<C> {
         retired
     }
 
+    /// Strikes callers that are gone off the queue.
+    pub(super) fn forget_waiters(&self) {
+        lock(&self.state)
+            .waiters
+            .retain(|waiter| !waiter.is_closed());
+    }
+
     /// How many callers wait for a connection.
     pub(super) fn waiters(&self) -> usize {
         lock(&self.state).waiters.len()
@@ -376,31 +382,6 @@ impl<C: Connector> Shared<C> {
         for waiter in state.waiters.drain(..) {
             // A caller that is gone needs no answer.
             let _ = waiter.send(Err(error.clone()));
-        }
-    }
-}
-
-/// A caller's place in the queue for a connection.
-struct Waiter<'a, C: Connector> {
-    shared: &'a Shared<C>,
-    receiver: oneshot::Receiver<Delivery<C>>,
-}
-
-impl<C: Connector> Waiter<'_, C> {
-    async fn delivery(mut self) -> Delivery<C> {
-        (&mut self.receiver).await.unwrap_or(Err(PoolError::Closed))
-    }
-}
-
-impl<C: Connector> Drop for Waiter<'_, C> {
-    fn drop(&mut self) {
-        self.receiver.close();
-        match self.receiver.try_recv() {
-            // Delivered to a caller who went away at that moment.
-            Ok(Ok(entry)) => self.shared.offer(entry),
-            _ => lock(&self.shared.state)
-                .waiters
-                .retain(|waiter| !waiter.is_closed()),
         }
     }
 }

@@ -10,6 +10,10 @@ mod codec;
 mod conformance;
 mod endpoints;
 mod fake_connector;
+#[cfg(feature = "testing")]
+mod fault_proxy;
+#[cfg(feature = "testing")]
+mod faults;
 #[cfg(feature = "lines")]
 mod lines;
 mod link;
