@@ -18,6 +18,9 @@ use super::{LOG_FILE_MODE, LogError, LogOptions};
 /// How long rotation is left alone after it failed, for lack of a right for example.
 const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often a line runs after a file that others set aside meanwhile; then it goes to the one that is open.
+const FOLLOW_ROUNDS: usize = 3;
+
 /// A file, open for appending, in a directory that is open too: neither `chroot` nor another working directory
 /// takes it away.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(super) struct LogFile {
     rotate_after: Option<Instant>,
 }
 
-type Identity = (rustix::fs::Dev, u64);
+pub(super) type Identity = (rustix::fs::Dev, u64);
 
 impl LogFile {
     pub(super) fn open(path: &Path, options: &LogOptions) -> io::Result<Self> {
@@ -58,6 +61,11 @@ impl LogFile {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
     /// Opens the file of that name, in the directory of that name if there is one (after `chroot` there is none).
     fn open_again(&mut self) -> io::Result<()> {
         if let Ok(directory) = open_directory(&self.path)
@@ -77,23 +85,29 @@ impl LogFile {
 
     /// Sees that the file is the one of its name, and that it has room for the line.
     fn prepare(&mut self, length: usize) {
-        let Some(identity) = self.identity else {
-            return;
-        };
-        match statat(&self.directory, &self.name, AtFlags::empty()) {
-            Ok(stat) if identity_of(&stat) == identity => {
-                if self.rotation.is_due(&stat, length) {
-                    self.rotate(identity, length);
-                }
-            }
+        for _ in 0..FOLLOW_ROUNDS {
+            let Some(identity) = self.identity else {
+                return;
+            };
             // Set aside or removed, by whomever. If there is no other, this one is still better than none.
-            Ok(_) => drop(self.follow()),
-            Err(_) => drop(self.open_again()),
+            let found = match statat(&self.directory, &self.name, AtFlags::empty()) {
+                Ok(stat) if identity_of(&stat) == identity => {
+                    if self.rotation.is_due(&stat, length) {
+                        self.rotate(identity, length);
+                    }
+                    return;
+                }
+                Ok(_) => self.follow(),
+                Err(_) => self.open_again(),
+            };
+            if found.is_err() {
+                return;
+            }
         }
     }
 
     /// Sets the file aside and opens a new one; the line goes to the old one if that cannot be done.
-    fn rotate(&mut self, identity: Identity, length: usize) {
+    pub(super) fn rotate(&mut self, identity: Identity, length: usize) {
         let paused = self
             .rotate_after
             .is_some_and(|after| Instant::now() < after);

@@ -67,7 +67,8 @@ pub struct LogOptions {
     pub level: String,
     /// When a file is set aside.
     pub rotation: LogRotation,
-    /// Bytes of a file, for [`LogRotation::Size`]; about, as processes that share it may each exceed it by a line.
+    /// Bytes of a file, for [`LogRotation::Size`]. About: while one process sets a file aside, those that share it wait
+    /// for nobody and write on.
     pub max_size: u64,
     /// Old files that are kept; with none, what is in a file is gone when it is set aside.
     pub backups: usize,

@@ -117,6 +117,11 @@ fn a_reader_that_goes_away_takes_nobody_with_it() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // The harness of the child has said what it says at first.
+        while !directory.path().join("ready").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "the child died");
+            std::thread::yield_now();
+        }
         drop(child.stdout.take());
         fs::write(directory.path().join("gone"), "").unwrap();
         let mut stderr = String::new();
@@ -130,6 +135,7 @@ fn a_reader_that_goes_away_takes_nobody_with_it() {
         assert!(stderr.contains("standard output: Broken pipe"), "{stderr}");
         return;
     }
+    fs::write(directory().join("ready"), "").unwrap();
     while !directory().join("gone").exists() {
         std::thread::yield_now();
     }

@@ -42,8 +42,8 @@ fn with_prefix(directory: &Path, prefix: &str) -> Vec<String> {
     names.filter(|name| name.starts_with(prefix)).collect()
 }
 
-/// Runs the children together and returns all that was said, the oldest file first.
-fn run_together(test: &str, meanwhile: impl Fn(&Path)) -> String {
+/// Runs the children together and returns what is in the files, the oldest first.
+fn run_together(test: &str, meanwhile: impl Fn(&Path)) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
     let mut children: Vec<Child> = (0..PROCESSES)
@@ -85,7 +85,8 @@ fn run_together(test: &str, meanwhile: impl Fn(&Path)) -> String {
 }
 
 /// Each line is whole, and each thread's lines are all there and in order.
-fn check(text: &str) {
+fn check(files: &[String]) {
+    let text = files.concat();
     let mut next: BTreeMap<&str, usize> = BTreeMap::new();
     for line in text.lines() {
         let (_, said) = line
@@ -125,14 +126,14 @@ fn rotation_by_another_program_loses_no_line() {
         }));
     }
     let aside = std::cell::Cell::new(1_000_000);
-    let text = run_together(NAME, |here| {
+    let files = run_together(NAME, |here| {
         aside.set(aside.get() - 1);
         let _ = fs::rename(
             here.join("a.log"),
             here.join(format!("a.log.{}", aside.get())),
         );
     });
-    check(&text);
+    check(&files);
 }
 
 #[test]

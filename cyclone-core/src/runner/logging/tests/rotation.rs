@@ -8,6 +8,8 @@ use tracing::info;
 
 use super::Logs;
 use crate::runner::logging::clock::Period;
+use crate::runner::logging::file::LogFile;
+use crate::runner::logging::output::Sink;
 use crate::runner::logging::{LogFormat, LogOptions, LogRotation};
 
 fn bare(options: &mut LogOptions) {
@@ -222,6 +224,65 @@ fn the_youngest_dates_are_kept() {
         "{names:?}"
     );
     assert_eq!(names.len(), others.len() + 3, "{names:?}");
+}
+
+/// Two writers of one file, as in two processes.
+#[test]
+fn a_file_that_another_writer_set_aside_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.log");
+    let options = LogOptions {
+        max_size: 4,
+        ..LogOptions::default()
+    };
+    let open = || LogFile::open(&path, &options).unwrap();
+    let (mut one, mut other) = (open(), open());
+    let old = one.identity().unwrap();
+    one.write(b"11\n").unwrap();
+    other.write(b"22\n").unwrap();
+    // It wanted to do the same and got the lock too late: the new file must stay.
+    one.rotate(old, 3);
+    let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    assert_eq!(
+        (read("a.log"), read("a.log.1")),
+        ("22\n".into(), "11\n".into())
+    );
+    assert_eq!(super::names(directory.path()), ["a.log", "a.log.1"]);
+    assert_eq!(one.identity(), other.identity());
+    // The next line of a writer that has noticed nothing yet goes to the new file.
+    let (mut third, mut fourth) = (open(), open());
+    third.write(b"33\n").unwrap();
+    fourth.write(b"4").unwrap();
+    assert_eq!(
+        (read("a.log"), read("a.log.1")),
+        ("33\n4".into(), "22\n".into())
+    );
+    one.write(b"55\n").unwrap();
+    other.write(b"6").unwrap();
+    assert_eq!(
+        (read("a.log"), read("a.log.1")),
+        ("55\n6".into(), "33\n4".into())
+    );
+}
+
+/// While somebody else sets the file aside, lines go to the old one, at once.
+#[test]
+fn nobody_waits_for_the_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.log");
+    let options = LogOptions {
+        max_size: 4,
+        ..LogOptions::default()
+    };
+    let mut log = LogFile::open(&path, &options).unwrap();
+    log.write(b"11\n").unwrap();
+    let holder = File::open(&path).unwrap();
+    holder.lock_shared().unwrap();
+    log.write(b"22\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "11\n22\n");
+    holder.unlock().unwrap();
+    log.write(b"33\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "33\n");
 }
 
 #[test]
