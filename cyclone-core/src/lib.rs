@@ -140,10 +140,10 @@ mod snapshot;
 mod sockets;
 mod state_watch;
 mod store;
-#[cfg(feature = "tls")]
-pub mod tls;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 mod until_cut;
 pub mod upgrade;
