@@ -100,7 +100,7 @@ impl fmt::Display for EndpointError {
             Problem::Unescaped(name) => {
                 write!(
                     f,
-                    "the colons in `{name}` need backslashes, as in `\\:\\:1`"
+                    "the colons in {name} need backslashes, as in `\\:\\:1`"
                 )
             }
             Problem::Twice(name) => write!(f, "option `{name}` is given twice"),
