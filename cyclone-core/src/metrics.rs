@@ -47,7 +47,7 @@ impl Snapshot {
     ///
     /// | kind | names behind `cyclone_KIND_` |
     /// |---|---|
-    /// | `pool` | `up`, `connections`, `connections_limit`, `connections_idle`, `connections_in_use`, `connections_connecting`, `waiting`, `created_total`, `connect_failures_total`, `timeouts_total`, `refused_total`, `slow_total`, `reaped_total`, `broken_total`, `discarded_total` |
+    /// | `pool` | `up`, `connections`, `connections_idle`, `connections_in_use`, `connections_in_use_limit`, `connections_connecting`, `waiting`, `created_total`, `connect_failures_total`, `timeouts_total`, `refused_total`, `slow_total`, `reaped_total`, `broken_total`, `discarded_total` |
     /// | `link` | `up`, `generation`, `attempt` |
     /// | `bus` | `topics`, `topics_limit`, `subscriptions`, `subscriptions_limit`, `published_total`, `missed_total` |
     /// | `log` | `streams`, `streams_limit`, `bytes`, `bytes_limit` |

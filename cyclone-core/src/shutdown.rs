@@ -41,6 +41,12 @@ impl ServerHandle {
         self.cut.cancel();
     }
 
+    /// Whether the other is a handle of the same server.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.observed, &other.observed)
+    }
+
     /// Whether the shutdown has begun.
     #[must_use]
     pub fn is_draining(&self) -> bool {

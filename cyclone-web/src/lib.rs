@@ -113,6 +113,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod application;
 mod arguments;
 mod body;

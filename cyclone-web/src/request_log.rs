@@ -23,6 +23,12 @@ pub fn log_request(cx: &RequestContext, finish: &Finish) {
     }
 }
 
+/// The line of a request that is over.
+#[cfg(feature = "admin")]
+pub(crate) fn line<'a>(cx: &'a RequestContext, finish: &'a Finish) -> impl fmt::Display + 'a {
+    Line { cx, finish }
+}
+
 struct Line<'a> {
     cx: &'a RequestContext,
     finish: &'a Finish,

@@ -39,6 +39,15 @@ pub(crate) struct Example {
 /// Every example.
 pub(crate) const EXAMPLES: &[Example] = &[
     Example {
+        binary: "admin",
+        arguments: &["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+        listeners: 2,
+        scripts: &[
+            "examples/admin/tests/browser.cjs",
+            "examples/admin/tests/metrics.py",
+        ],
+    },
+    Example {
         binary: "console",
         arguments: &[
             "--http",

@@ -64,11 +64,13 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// Packages of the Python environment: SSH client, HTTP client, SSE client, WebSocket client and server.
+/// Packages of the Python environment: SSH client, HTTP client, SSE client, reader of metrics, WebSocket client and
+/// server.
 const PYTHON_PACKAGES: &[&str] = &[
     "asyncssh==2.24.1",
     "httpx==0.28.1",
     "httpx-sse==0.4.3",
+    "prometheus-client==0.26.0",
     "websockets==17.4",
 ];
 const PYTHON_VARIABLE: &str = "CYCLONE_TEST_PYTHON";

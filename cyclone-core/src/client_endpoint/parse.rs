@@ -50,7 +50,6 @@ fn parse(text: &str) -> Result<ClientEndpoint, Problem> {
                 None => ClientEndpoint::unix(path.not_empty("the path")?),
             }
         }
-        "tls" | "ssl" => return Err(Problem::Unsupported(parts.kind)),
         kind => {
             return Err(Problem::UnknownKind {
                 kind: kind.to_owned(),

@@ -98,10 +98,7 @@ impl fmt::Display for EndpointError {
                 )
             }
             Problem::Unescaped(name) => {
-                write!(
-                    f,
-                    "the colons in {name} need backslashes, as in `\\:\\:1`"
-                )
+                write!(f, "the colons in {name} need backslashes, as in `\\:\\:1`")
             }
             Problem::Twice(name) => write!(f, "option `{name}` is given twice"),
             Problem::Needs { name, other } => write!(f, "option `{name}` needs `{other}` too"),

@@ -13,11 +13,11 @@ impl<C: Connector> Inspect for Pool<C> {
 
     fn inspect(&self) -> Inspection {
         let now = self.statistics();
-        let open = Metric::gauge("connections", "Open connections of the pool", now.size);
+        let in_use = Metric::gauge("connections_in_use", "Connections in use", now.in_use);
         let gauges = [
-            open.limit(now.max_size as u64),
+            in_use.limit(now.max_size as u64),
+            Metric::gauge("connections", "Open connections", now.size),
             Metric::gauge("connections_idle", "Open connections not in use", now.idle),
-            Metric::gauge("connections_in_use", "Connections in use", now.in_use),
             Metric::gauge(
                 "connections_connecting",
                 "Connections being made",

@@ -257,7 +257,7 @@ async fn pools_buses_logs_stores_and_the_event_loop_say_how_they_are() {
     let now = server.handle().snapshot();
     for (name, labels, expected) in [
         (
-            "cyclone_pool_connections_limit",
+            "cyclone_pool_connections_in_use_limit",
             &[("pool", "main")][..],
             9.0,
         ),

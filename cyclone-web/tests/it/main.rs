@@ -1,5 +1,8 @@
 //! Integration tests.
 
+#[cfg(feature = "admin")]
+#[cfg(test)]
+mod admin;
 #[cfg(test)]
 mod application;
 #[cfg(test)]

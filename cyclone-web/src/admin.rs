@@ -1,0 +1,202 @@
+//! Pages and endpoints for operators, balancers and monitoring, about the server that they are in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cyclone_core::{Context as _, ServerHandle};
+
+use crate::application::Application;
+use crate::context::RequestContext;
+use crate::error::{Error, Result};
+
+use access::Access;
+use live::Hub;
+
+pub use access::MIN_ADMIN_TOKEN;
+pub use connections::MAX_LISTED_CONNECTIONS;
+pub use live::MAX_ADMIN_VIEWERS;
+
+mod access;
+mod base64;
+mod connections;
+mod endpoint;
+mod health;
+mod live;
+mod metrics;
+mod page;
+mod status;
+#[cfg(test)]
+mod tests;
+
+/// What a server shows of itself over HTTP: health, metrics, and a live page.
+///
+/// | path | answers |
+/// |---|---|
+/// | `/` | the live page: connections, services, pools, limits, as they change |
+/// | `/live` | 200 while the process runs |
+/// | `/ready` | 200, or 503 while the server starts, drains, or misses what it [requires](cyclone_core::Server::ready_requires); with `?verbose` a JSON object that says why |
+/// | `/metrics` | all numbers in Prometheus' text format |
+/// | `/status.json` | a [snapshot](cyclone_core::Snapshot) of the server |
+/// | `/connections` | open connections as JSON, newest first: `?limit=100&protocol=http` |
+/// | `/connections/{id}/close` | `POST` ends a connection; needs the header `x-cyclone-admin`, which no page of another origin can send |
+/// | `/events` | what the live page shows, once a second, as an event stream |
+///
+/// It is an [`Application`] of its own, for a port of its own or to be mounted:
+///
+/// ```
+/// use cyclone_core::{Endpoint, Server};
+/// use cyclone_web::{Application, RequestContext};
+/// use cyclone_web::admin::Admin;
+///
+/// let app = Application::new().get("/", async |cx: &mut RequestContext| cx.text("hello"));
+/// let server = Server::new()
+///     .listen(Endpoint::tcp(8888), app)
+///     .listen(Endpoint::loopback(9090), Admin::new().application());
+/// # let _ = server;
+/// # let app = Application::new();
+/// let app = app.mount("/admin", Admin::new().application());
+/// # let _ = app;
+/// ```
+///
+/// # Who may look
+///
+/// Unless told otherwise only peers on a loopback address or a Unix domain socket, who ask for a loopback address or
+/// `localhost` and come through no proxy: requests with `forwarded`, `x-forwarded-for`, `x-real-ip` or `via` are
+/// refused, because behind a proxy on the same machine everybody is a loopback peer. [`token`](Self::token) and
+/// [`allow`](Self::allow) put another rule in the place of this one.
+///
+/// Pages of other origins get nothing, whoever may look: what browsers tell (`sec-fetch-site`, `origin`) is checked, no
+/// answer is for sharing between origins, and none is kept in a cache.
+#[derive(Clone)]
+#[must_use = "nothing is shown until a server listens with the application"]
+pub struct Admin {
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    access: Access,
+    is_health_open: bool,
+    is_read_only: bool,
+    /// In the place of the server that the request came to.
+    server: Option<ServerHandle>,
+    /// The metrics of the program, rendered by whoever records them.
+    recorded: Option<Recorded>,
+    hub: Hub,
+}
+
+type Recorded = Arc<dyn Fn() -> String + Send + Sync>;
+
+impl Admin {
+    /// For peers of this machine, about the server that the requests come to.
+    pub fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                access: Access::Local,
+                is_health_open: false,
+                is_read_only: false,
+                server: None,
+                recorded: None,
+                hub: Hub::default(),
+            }),
+        }
+    }
+
+    /// Lets those in who know a token, from wherever they come: `authorization: Bearer TOKEN`, or as the password of
+    /// any user (`Basic`), which is how browsers ask for it. It is sent with every request, so use TLS.
+    ///
+    /// # Panics
+    /// When the token is shorter than [`MIN_ADMIN_TOKEN`] (16 bytes): it could be guessed.
+    pub fn token(mut self, token: impl AsRef<str>) -> Self {
+        self.edit().access = Access::token(token.as_ref());
+        self
+    }
+
+    /// Lets those in for whom `is_allowed` says so. It is asked with every request, and must not block.
+    pub fn allow(
+        mut self,
+        is_allowed: impl Fn(&RequestContext) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.edit().access = Access::Check(Arc::new(is_allowed));
+        self
+    }
+
+    /// Lets everybody see `/live` and `/ready`, one word each, for balancers on other machines.
+    pub fn open_health(mut self) -> Self {
+        self.edit().is_health_open = true;
+        self
+    }
+
+    /// Shows everything and changes nothing: connections cannot be closed.
+    pub fn read_only(mut self) -> Self {
+        self.edit().is_read_only = true;
+        self
+    }
+
+    /// Looks at this server, and not at the one that the requests come to.
+    pub fn server(mut self, server: ServerHandle) -> Self {
+        self.edit().server = Some(server);
+        self
+    }
+
+    /// Has `/metrics` answer with what `render` gives, which is the way to all metrics of the program in one place:
+    /// the recorder of the `metrics` facade renders them, those of the server among them, which are
+    /// [published](ServerHandle::publish_metrics) just before.
+    ///
+    /// Unless called the server's own are rendered without a recorder.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use cyclone_web::admin::Admin;
+    /// use metrics_exporter_prometheus::PrometheusBuilder;
+    ///
+    /// let recorder = PrometheusBuilder::new().install_recorder()?; // before the server starts
+    /// let admin = Admin::new().metrics_from(move || recorder.render());
+    /// # let _ = admin;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn metrics_from(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.edit().recorded = Some(Arc::new(render));
+        self
+    }
+
+    /// The application, to listen with or to [mount](Application::mount). Its requests are logged at debug level, since
+    /// machines ask all the time.
+    pub fn application(&self) -> Application {
+        let shared = Arc::new(self.shared.as_ref().clone());
+        endpoint::routes(Application::new(), &shared)
+            .log_request(|cx, finish| tracing::debug!(target: "cyclone::access", "{}", crate::request_log::line(cx, finish)))
+    }
+
+    fn edit(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.shared)
+    }
+}
+
+impl Shared {
+    fn server<'a>(&'a self, cx: &'a RequestContext) -> Result<&'a ServerHandle> {
+        match &self.server {
+            Some(server) => Ok(server),
+            None => cx.resources().get().map_err(|missing| {
+                Error::internal("the admin pages are in no server of cyclone").because(missing)
+            }),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("access", &self.shared.access)
+            .field("is_health_open", &self.shared.is_health_open)
+            .field("is_read_only", &self.shared.is_read_only)
+            .finish_non_exhaustive()
+    }
+}
