@@ -93,12 +93,18 @@ pub(super) fn by_number(number: u32) -> io::Result<OwnedFd> {
 
 #[cfg(target_os = "linux")]
 fn duplicate(number: u32) -> io::Result<OwnedFd> {
-    use rustix::io::Errno;
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let wanted = i32::try_from(number).unwrap_or(i32::MAX);
-    let duplicate = pidfd_open(getpid(), PidfdFlags::empty())
-        .and_then(|process| pidfd_getfd(process, wanted, PidfdGetfdFlags::empty()));
-    duplicate.map_err(|error| match error {
+    pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|process| pidfd_getfd(process, wanted, PidfdGetfdFlags::empty()))
+        .map_err(|error| refused(number, error))
+}
+
+/// Why a descriptor cannot be had, with what may help.
+#[cfg(target_os = "linux")]
+fn refused(number: u32, error: rustix::io::Errno) -> io::Error {
+    use rustix::io::Errno;
+    match error {
         Errno::BADF => {
             let reason = format!("descriptor {number} is not open in this process");
             io::Error::new(io::ErrorKind::NotFound, reason)
@@ -109,7 +115,7 @@ fn duplicate(number: u32) -> io::Result<OwnedFd> {
             io::Error::new(io::Error::from(error).kind(), reason)
         }
         error => error.into(),
-    })
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -178,6 +184,21 @@ mod tests {
         for (found, message) in table {
             let error = found.unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
+        }
+    }
+
+    /// Containers refuse the call with either.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_system_that_refuses_is_told_how_to_allow_it() {
+        use rustix::io::Errno;
+        for (error, kind) in [
+            (Errno::PERM, io::ErrorKind::PermissionDenied),
+            (Errno::NOSYS, io::ErrorKind::Unsupported),
+        ] {
+            let error = super::refused(3, error);
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains("seccomp") && error.to_string().contains("`fd:0`"));
         }
     }
 

@@ -1,7 +1,9 @@
 //! What holds for both versions; each has tests of its own.
 
 use super::{ProxyError, ProxyErrorKind, ProxyHeader, parse, parse_v1, parse_v2};
+use crate::peer::{Address, Peer};
 
+mod recorded;
 mod v1;
 mod v2;
 
@@ -60,4 +62,34 @@ fn errors_say_what_is_wrong() {
     assert_eq!(error.to_string(), "PROXY header: malformed source port");
     let error = parse(b"SSH").unwrap_err();
     assert_eq!(error.to_string(), "no PROXY header of the expected version");
+}
+
+#[test]
+fn a_peer_has_the_header_of_its_connection() {
+    let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
+    let unix = |path: &str| Address::Unix(Some(path.into()));
+    let (client, server) = ("192.0.2.1:1", "[::1]:2");
+    let ip = ProxyHeader::forwarding(client.parse().unwrap(), server.parse().unwrap());
+    let named = |source: &[u8], destination: &[u8]| {
+        ProxyHeader::forwarding_unix(source, destination).unwrap()
+    };
+    let table = [
+        (tcp(client), tcp(server), ip),
+        (Address::Unix(None), unix("/run/a"), named(b"", b"/run/a")),
+        (
+            unix("/c"),
+            Address::Abstract(b"a".to_vec()),
+            named(b"/c", b"\0a"),
+        ),
+        (tcp(client), unix("/a"), ProxyHeader::unknown()),
+        (Address::Memory, Address::Memory, ProxyHeader::unknown()),
+        (
+            Address::Unix(None),
+            unix(&"x".repeat(109)),
+            ProxyHeader::unknown(),
+        ),
+    ];
+    for (remote, local, header) in table {
+        assert_eq!(ProxyHeader::from(&Peer::new(remote, local)), header);
+    }
 }

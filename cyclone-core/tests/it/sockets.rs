@@ -113,6 +113,47 @@ async fn sockets_of_one_name_are_taken_in_their_order_whatever_the_other_options
     drop(server);
 }
 
+/// What systemd or a launcher gave to the old process is handed over under the name of its endpoint.
+#[tokio::test]
+async fn inherited_and_abstract_sockets_are_handed_over_too() {
+    let set = Sockets::new();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap();
+    let name = format!("unix:@cyclone-sockets-{}", std::process::id());
+    set.insert("systemd:web", tcp.try_clone().unwrap());
+    set.insert("systemd:1", tcp.try_clone().unwrap());
+    set.insert("fd:3", tcp);
+    let endpoints: Vec<Endpoint> = [
+        "systemd:web:nodelay=0",
+        "systemd:1",
+        "fd:3:backlog=9",
+        &name,
+    ]
+    .map(|text| text.parse().unwrap())
+    .into();
+    let old = Server::new()
+        .sockets(set.clone())
+        .listen_all(endpoints.clone(), echo());
+    let old = old.start().await.unwrap();
+    assert_eq!(tcp_address(&old, 2), address);
+    let names: Vec<_> = set
+        .hand_over()
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["systemd:web", "systemd:1", "fd:3", &name]);
+    let new = Server::new()
+        .sockets(inherited(&set))
+        .listen_all(endpoints, echo());
+    let new = new.start().await.unwrap();
+    assert_eq!(new.local_addresses(), old.local_addresses());
+    old.shutdown();
+    within(old.wait()).await;
+    within(greeted(address)).await;
+    drop(new);
+}
+
 #[tokio::test]
 async fn what_cannot_be_listened_with_is_refused() {
     let folder = tempfile::tempdir().unwrap();
