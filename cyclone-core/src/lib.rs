@@ -58,6 +58,9 @@
 //! |---|---|---|
 //! | connections of a server | 80 % of `RLIMIT_NOFILE` | [`Server::max_connections`] |
 //! | connections that the kernel queues | 1,024 | [`Endpoint::backlog`] |
+//! | what comes before the protocol, as a PROXY header | 15 s | [`Endpoint::opening_timeout`] |
+//! | a PROXY header | 107 bytes (version 1), 8 KiB (version 2) | fixed |
+//! | connecting of a client, addresses tried | 30 s, 32 | [`ClientEndpoint::timeout`], fixed |
 //! | drain at shutdown | 30 s | [`Server::shutdown_deadline`] |
 //! | start, and each half of the stop, of a service | 10 s | [`Server::service_timeout`] |
 //! | connections of a pool, callers that wait | 10, 1,024 | [`PoolBuilder`] |
@@ -87,8 +90,7 @@
 //!
 //! # Not supported yet
 //!
-//! TLS; the endpoints `tls:`, `systemd:` and `fd:`, and the PROXY protocol: these strings are recognised and
-//! [refused](EndpointError::is_unsupported). One runtime per core: a server runs on the runtime that starts it. Bus,
+//! TLS of a [`ClientEndpoint`]: `tls:` is recognised and [refused](EndpointError::is_unsupported). One runtime per core: a server runs on the runtime that starts it. Bus,
 //! log and store of several machines: the drivers for that are not written. UDP. Other systems than Unix; the tests
 //! run on Linux.
 

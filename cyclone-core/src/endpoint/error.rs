@@ -16,6 +16,8 @@ pub(crate) enum Problem {
         kind: String,
         known: &'static str,
     },
+    /// The text is right, but nothing here can do it.
+    Unsupported(String),
     /// The text is right, but what it names is not built in.
     #[cfg_attr(feature = "tls", expect(dead_code, reason = "for builds without TLS"))]
     NeedsFeature {
@@ -62,11 +64,14 @@ impl EndpointError {
         }
     }
 
-    /// Whether the text is right but names something that is not built in; the text of the error says which feature
-    /// to turn on.
+    /// Whether the text is right but names something that this version cannot do, or that is not built in: the text
+    /// of the error then says which feature to turn on.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        matches!(self.problem, Problem::NeedsFeature { .. })
+        matches!(
+            self.problem,
+            Problem::Unsupported(_) | Problem::NeedsFeature { .. }
+        )
     }
 }
 
@@ -81,6 +86,7 @@ impl fmt::Display for EndpointError {
                 write!(f, "`{what}` needs the feature `{feature}` of cyclone-core")
             }
             Problem::Pointless { name, why } => write!(f, "option `{name}` is pointless: {why}"),
+            Problem::Unsupported(what) => write!(f, "`{what}` is not supported yet"),
             Problem::Missing(what) => write!(f, "{what} is missing"),
             Problem::Bad { what, value } => write!(f, "`{value}` is no {what}"),
             Problem::UnknownOption { name, nearest } => {

@@ -149,12 +149,13 @@ fn systemd_socket_activate(paths: &[&Path], endpoint: &str) -> Option<Child> {
 }
 
 /// Waits until the launcher listens.
-fn connect(path: &Path) -> UnixStream {
+fn connect(path: &Path, launcher: &mut Child) -> UnixStream {
     loop {
         match UnixStream::connect(path) {
             Ok(stream) => return stream,
-            Err(_early) => std::thread::yield_now(),
+            Err(_early) => assert_eq!(launcher.try_wait().unwrap(), None),
         }
+        std::thread::yield_now();
     }
 }
 
@@ -171,10 +172,10 @@ fn systemd_passes_its_sockets_by_index_and_by_name() {
         for path in [&web, &admin] {
             let _ = std::fs::remove_file(path);
         }
-        let Some(process) = systemd_socket_activate(&[&web, &admin], endpoint) else {
+        let Some(mut process) = systemd_socket_activate(&[&web, &admin], endpoint) else {
             return;
         };
-        let told = talk(connect(path), process);
+        let told = talk(connect(path, &mut process), process);
         assert!(
             told.contains(&format!("listening at unix:{}", path.display())),
             "{told}"
@@ -191,10 +192,10 @@ fn systemd_passes_its_sockets_by_index_and_by_name() {
         for path in [&web, &admin] {
             let _ = std::fs::remove_file(path);
         }
-        let Some(process) = systemd_socket_activate(&[&web, &admin], endpoint) else {
+        let Some(mut process) = systemd_socket_activate(&[&web, &admin], endpoint) else {
             return;
         };
-        let _starts_it = connect(&web);
+        let _starts_it = connect(&web, &mut process);
         let told = output(process);
         assert!(told.contains(message), "{told}");
     }
