@@ -177,6 +177,15 @@ impl Peer {
         return false;
     }
 
+    /// The application protocol that was agreed upon with TLS (ALPN, RFC 7301), `h2` for instance.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        #[cfg(feature = "tls")]
+        return self.tls()?.alpn();
+        #[cfg(not(feature = "tls"))]
+        return None;
+    }
+
     /// Where the proxy is that the peer came through, as the transport knows it; `None` without one, and for a
     /// connection of the proxy's own.
     #[must_use]

@@ -89,6 +89,18 @@ impl Transport {
         }
     }
 
+    /// The TCP socket that carries the stream, also when TLS is between: to look at and to set options, never to read
+    /// or write.
+    #[must_use]
+    pub fn carrier_tcp(&self) -> Option<&TcpStream> {
+        match &self.kind {
+            Kind::Tcp(stream) => Some(stream),
+            #[cfg(feature = "tls")]
+            Kind::Tls(stream) => stream.transport().carrier_tcp(),
+            _ => None,
+        }
+    }
+
     /// The Unix domain socket, when this is one.
     #[must_use]
     pub fn as_unix(&self) -> Option<&UnixStream> {

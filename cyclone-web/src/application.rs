@@ -356,6 +356,10 @@ impl ProtocolFactory for Application {
         "http"
     }
 
+    fn alpn(&self) -> &[&str] {
+        engine::ALPN
+    }
+
     fn check(&self, resources: &Resources) -> Result<(), MissingResource> {
         let mut requirements = self.shared.requirements.iter();
         requirements.try_for_each(|is_there| is_there(resources))

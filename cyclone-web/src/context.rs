@@ -143,6 +143,19 @@ impl RequestContext {
         }
     }
 
+    /// The scheme of the request as the connection knows it, as Tornado's `request.protocol`: `https` over TLS, else
+    /// `http`. Headers of proxies are not looked at.
+    ///
+    /// What was agreed upon in TLS, the certificate of the client for instance, is in `Peer::tls`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.connection.peer().is_tls() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
     /// What middleware attached to the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {

@@ -43,7 +43,7 @@ mod stream;
 mod watch;
 mod wire;
 
-use http1::{Ending, Stop};
+use http1::{Ending, Expected, Stop};
 use hyper1::End;
 use hyper1::clock::after;
 use stream::Stream;
@@ -57,6 +57,9 @@ pub use hyper1::oracle::Http1Engine;
 #[cfg(feature = "hyper-http1")]
 pub(crate) use hyper1::oracle::serve_by;
 pub(crate) use wire::{Upload, Wire};
+
+/// What HTTP is called in TLS, the better first (RFC 9113, section 3.2, and RFC 7301, section 6).
+pub(crate) const ALPN: &[&str] = &["h2", "http/1.1"];
 
 /// What serves the requests of a connection.
 pub(crate) trait HttpService: Clone + Send + Sync + 'static {
@@ -138,7 +141,8 @@ impl ConnectionInfo {
     }
 }
 
-/// Serves HTTP/1 and HTTP/2 (with prior knowledge) on a connection until it ends.
+/// Serves HTTP/1 and HTTP/2 on a connection until it ends. Over TLS the client has said which it wants; HTTP/2 in the
+/// clear is known by its first bytes.
 ///
 /// # Errors
 /// What broke the connection: a socket error, a client that broke the protocol.
@@ -154,6 +158,7 @@ pub(crate) fn serve<S: HttpService>(
     let info = Arc::new(ConnectionInfo::of(&connection, limits));
     let old_at = after(accepted, info.limits.connection_age);
     let mut driver = http1::Driver::new(connection, Arc::clone(&info), service, accepted, old_at);
+    driver.expect(expected(&info.peer));
     // An idle connection holds this future and nothing else. So it has room for one driver, which is not moved,
     // and whatever is rare or only for a busy connection is boxed.
     async move {
@@ -164,6 +169,15 @@ pub(crate) fn serve<S: HttpService>(
         let mut watch = Watch::new(Arc::clone(&info), draining, cut, sleep);
         let stop = std::future::poll_fn(|cx| driver.poll(&mut watch, cx)).await;
         Box::pin(go_on(stop, driver, &info, &mut watch, old_at)).await
+    }
+}
+
+/// What a client may speak (RFC 9113, section 3.2: over TLS it is HTTP/2 only if that was agreed upon).
+fn expected(peer: &Peer) -> Expected {
+    match peer.alpn() {
+        _ if !peer.is_tls() => Expected::Either,
+        Some(b"h2") => Expected::Http2,
+        _ => Expected::Http1,
     }
 }
 

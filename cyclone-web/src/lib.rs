@@ -101,11 +101,14 @@
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
+//! | `tls` | no | HTTPS: `Endpoint::tls` and `tls:` endpoints of `cyclone-core`, and what peers agreed upon |
+//! | `ring`, `aws-lc-rs` | no | the cryptography for it; both may be on |
+//! | `self-signed` | no | certificates for development, made on the spot |
 //! | `hyper-http1` | no | `Http1Engine`: HTTP/1 by hyper, as before; for one release |
 //!
 //! # Not supported yet
 //!
-//! TLS, and with it HTTP/2 in browsers. The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
+//! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
 //! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Multipart forms: the body is there, but
 //! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over

@@ -37,7 +37,7 @@ pub(crate) async fn close(mut connection: Connection, last: &[u8], linger: bool,
 
 /// Has the connection end with a reset, as soon as it is dropped, or properly again.
 pub(crate) fn reset(connection: &Connection, resets: bool) {
-    if let Some(tcp) = connection.transport().as_tcp() {
+    if let Some(tcp) = connection.transport().carrier_tcp() {
         // That a broken response looks whole to the client, or the reverse, is the worst that happens.
         let _ = if resets {
             tcp.set_zero_linger()

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 #[cfg(feature = "hyper-http1")]
 use super::Http1Engine;
-use super::{ConnectionInfo, HttpService};
+use super::{ALPN, ConnectionInfo, HttpService};
 use crate::body::{Body, BoxError};
 use crate::head::Head;
 use crate::limits::Limits;
@@ -26,7 +26,8 @@ use crate::request_span::RequestSpan;
 /// Serves HTTP with any `tower::Service`: an axum `Router`, tonic, jsonrpsee, an
 /// `Application` behind tower layers.
 ///
-/// HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge are told apart by their first bytes. The
+/// HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge are told apart by their first bytes; over TLS the client says
+/// which it wants (ALPN). The
 /// [`Session`](cyclone_core::Session) and the [`Peer`] of the connection are in the extensions of every request.
 ///
 /// ```
@@ -111,6 +112,10 @@ where
 
     fn name(&self) -> &'static str {
         "http"
+    }
+
+    fn alpn(&self) -> &[&str] {
+        ALPN
     }
 }
 

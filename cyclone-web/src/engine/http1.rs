@@ -35,7 +35,7 @@ mod upload;
 use io::Moved;
 use machine::{Machine, Next};
 
-pub(crate) use machine::Ending;
+pub(crate) use machine::{Ending, Expected};
 pub(crate) use upload::Download;
 
 /// Requests that are served before other connections have their turn.
@@ -106,6 +106,11 @@ impl<S: HttpService> Driver<S> {
             resets: false,
             is_timed_by_others: false,
         }
+    }
+
+    /// Says what the client may speak; either version unless called.
+    pub(crate) fn expect(&mut self, expected: Expected) {
+        self.machine.expected = expected;
     }
 
     /// Goes on with a connection that rests since `since`, after `bytes` of its next request.

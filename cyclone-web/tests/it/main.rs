@@ -29,3 +29,6 @@ mod static_files;
 mod streaming;
 #[cfg(test)]
 mod support;
+#[cfg(all(feature = "self-signed", feature = "ring"))]
+#[cfg(test)]
+mod tls;

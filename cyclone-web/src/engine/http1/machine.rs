@@ -51,6 +51,8 @@ pub(crate) struct Machine {
     searched: usize,
     requests: u32,
     written: u64,
+    /// What the first bytes may be.
+    pub(crate) expected: Expected,
     /// The socket takes nothing.
     pub(crate) blocked: bool,
     /// The client has closed its side.
@@ -60,6 +62,18 @@ pub(crate) struct Machine {
     ending: Option<Ending>,
     clock: Clock,
 }
+
+/// Which version of HTTP the client may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// What its first bytes say.
+    Either,
+    Http1,
+    Http2,
+}
+
+/// What a client reads that agreed on HTTP/2 and speaks something else.
+const NOT_HTTP2: Refusal = Refusal::bad("the client agreed on HTTP/2 (ALPN)\n");
 
 /// What has to be remembered of a request until its response is complete.
 struct Current {
@@ -121,6 +135,7 @@ impl Machine {
             searched: 0,
             requests: 0,
             written: 0,
+            expected: Expected::Either,
             blocked: false,
             eof: false,
             closing: false,
@@ -228,13 +243,17 @@ impl Machine {
         if bytes.is_empty() {
             return Next::Nothing;
         }
-        if self.requests == 0 {
+        if self.requests == 0 && self.expected != Expected::Http1 {
             let known = bytes.len().min(PREFACE.len());
             if bytes[..known] == PREFACE[..known] {
                 return match known == PREFACE.len() {
                     true => Next::Http2,
                     false => Next::Nothing,
                 };
+            }
+            if self.expected == Expected::Http2 {
+                self.refuse(NOT_HTTP2, true);
+                return Next::Nothing;
             }
         }
         if self.tried > 0 && !self.is_worth_another_try(limits) {
