@@ -3,3 +3,4 @@
 pub mod balancer;
 pub mod console;
 mod documents;
+pub mod freeswitch;

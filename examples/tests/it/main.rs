@@ -7,6 +7,8 @@ mod composed;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod freeswitch;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod kill;
