@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use cyclone_core::{BackoffPolicy, FrameError, Jitter};
+use cyclone_core::{BackoffPolicy, ConnectionError, FrameError, Jitter, LinkState};
 use cyclone_examples::freeswitch::{
     EslClient, EslClientBuilder, Frame, FrameCodec, FrameLimits, Recording, Side,
 };
@@ -98,6 +98,12 @@ impl Fake {
         EslClient::builder(address).backoff(backoff.jitter(Jitter::None))
     }
 
+    /// A client that does not come back during the test once it has been turned away: why can be seen.
+    fn slow_client(&self) -> EslClientBuilder {
+        self.client()
+            .backoff(BackoffPolicy::reconnect().base(PATIENCE).max(PATIENCE))
+    }
+
     async fn accept(&self) -> Peer {
         let accepted = timeout(PATIENCE, self.listener.accept()).await;
         Peer(accepted.expect("nobody connects").unwrap().0)
@@ -157,6 +163,16 @@ impl Peer {
             .await
             .expect("the end does not come");
         String::from_utf8(rest).unwrap()
+    }
+}
+
+/// Why a [slow client](Fake::slow_client) lost its connection, or got none.
+async fn why_down(client: &EslClient) -> ConnectionError {
+    let mut link = client.link().clone();
+    loop {
+        if let LinkState::Down { error, .. } = within(link.changed()).await {
+            return error;
+        }
     }
 }
 

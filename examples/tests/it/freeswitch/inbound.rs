@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cyclone_core::{LinkError, LinkState};
+use cyclone_core::LinkError;
 use cyclone_examples::freeswitch::{Command, MAX_IN_FLIGHT};
 
-use super::{Fake, PATIENCE, within};
+use super::{Fake, PATIENCE, why_down, within};
 
 #[tokio::test]
 async fn closing_says_exit_after_what_is_on_its_way() {
@@ -46,16 +46,11 @@ async fn a_client_that_nobody_holds_says_exit_too() {
 #[tokio::test]
 async fn rude_rejections_are_told() {
     let fake = Fake::start().await;
-    let client = fake.client().spawn();
+    let client = fake.slow_client().spawn();
     let mut peer = fake.accept().await;
     peer.say("Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n")
         .await;
-    let mut link = client.link().clone();
-    let error = loop {
-        if let LinkState::Down { error, .. } = within(link.changed()).await {
-            break error;
-        }
-    };
+    let error = why_down(&client).await;
     assert_eq!(
         error.to_string(),
         "freeswitch lets nobody in: Access Denied, go away."
@@ -81,15 +76,9 @@ async fn what_is_no_event_socket_is_told() {
             .client()
             .connect_timeout(Duration::from_millis(20))
             .spawn();
-        let mut link = client.link().clone();
         let mut peer = fake.accept().await;
         peer.say(said).await;
-        let error = loop {
-            match within(link.changed()).await {
-                LinkState::Down { error, .. } => break error,
-                _ => {}
-            }
-        };
+        let error = why_down(&client).await;
         // A slow machine may be too late for the first two.
         let text = error.to_string();
         assert!(text == told || text == "no answer within 20ms", "{text}");
@@ -246,8 +235,7 @@ async fn answers_out_of_step_end_the_connection() {
         ),
     ] {
         let fake = Fake::start().await;
-        let client = fake.client().spawn();
-        let mut link = client.link().clone();
+        let client = fake.slow_client().spawn();
         let mut peer = fake.logged_in().await;
         client.wait_up(PATIENCE).await.unwrap();
         let asked = async {
@@ -268,11 +256,7 @@ async fn answers_out_of_step_end_the_connection() {
         };
         let (unknown, ()) = within(async { tokio::join!(asked, play) }).await;
         assert!(unknown, "{told}");
-        let error = loop {
-            if let LinkState::Down { error, .. } = within(link.changed()).await {
-                break error;
-            }
-        };
+        let error = why_down(&client).await;
         assert_eq!(error.to_string(), format!("no event socket: {told}"));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use cyclone_core::{Connection, LinkState, Protocol as _};
+use cyclone_core::{Connection, Protocol as _};
 use cyclone_examples::freeswitch::{
     Call, Command, EslClient, EslError, EventFormat, Notice, OutboundServer, Side,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{Fake, PATIENCE, recording, within};
+use super::{Fake, PATIENCE, recording, why_down, within};
 
 /// Says what FreeSWITCH said, and expects what was said to it.
 async fn replay(name: &str, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -100,19 +100,14 @@ async fn commands_on_their_way_together_get_their_own_answers() {
 async fn refused_logins_are_told() {
     for name in ["auth-bad", "userauth-bad"] {
         let fake = Fake::start().await;
-        let builder = fake.client();
+        let builder = fake.slow_client();
         let builder = match name {
             "auth-bad" => builder.password("nope"),
             _ => builder.user("1000", "x"),
         };
         let client = builder.spawn();
         replay_to_client(&fake, name).await;
-        let mut link = client.link().clone();
-        let error = loop {
-            if let LinkState::Down { error, .. } = within(link.changed()).await {
-                break error;
-            }
-        };
+        let error = why_down(&client).await;
         assert_eq!(error.to_string(), "freeswitch lets nobody in: -ERR invalid");
         assert!(matches!(
             error.downcast_ref(),
@@ -129,7 +124,7 @@ async fn events_in(format: EventFormat, name: &str) -> Vec<String> {
         "CHANNEL_ANSWER",
         "CHANNEL_HANGUP_COMPLETE CUSTOM foo::bar",
     ];
-    let client = fake.client().format(format).events(&names).spawn();
+    let client = fake.slow_client().format(format).events(&names).spawn();
     let mut events = client.events();
     let talk = async {
         up(&client).await;

@@ -1,9 +1,8 @@
 //! What a client is subscribed to.
 
-use cyclone_core::LinkState;
 use cyclone_examples::freeswitch::{EventFormat, MAX_SUBSCRIPTIONS, Notice};
 
-use super::{Fake, PATIENCE, within};
+use super::{Fake, PATIENCE, why_down, within};
 
 #[tokio::test]
 async fn a_subscription_that_is_refused_is_taken_back() {
@@ -34,9 +33,14 @@ async fn a_subscription_that_is_refused_is_taken_back() {
 async fn subscriptions_have_a_limit_and_may_come_before_the_connection() {
     let fake = Fake::start().await;
     let client = fake.client().connect_timeout(PATIENCE).spawn();
-    for number in 0..MAX_SUBSCRIPTIONS {
-        client.subscribe(&[format!("E{number}")]).await.unwrap();
-    }
+    let most: Vec<_> = (0..MAX_SUBSCRIPTIONS)
+        .map(|number| format!("E{number}"))
+        .collect();
+    client
+        .subscribe(&most[..MAX_SUBSCRIPTIONS - 1])
+        .await
+        .unwrap();
+    client.subscribe(&most).await.unwrap();
     client.subscribe(&["E0"]).await.unwrap();
     assert!(
         client
@@ -63,15 +67,10 @@ async fn a_refused_subscription_of_the_first_connection_is_told() {
         .events(&["NOSUCH"])
         .format(EventFormat::Json)
         .spawn();
-    let mut link = client.link().clone();
     let mut peer = fake.logged_in().await;
     peer.hears("event json NOSUCH\n\n").await;
     peer.reply("-ERR no keywords supplied").await;
-    let error = loop {
-        if let LinkState::Down { error, .. } = within(link.changed()).await {
-            break error;
-        }
-    };
+    let error = why_down(&client).await;
     assert_eq!(
         error.to_string(),
         "freeswitch refused: -ERR no keywords supplied"
