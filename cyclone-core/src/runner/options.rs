@@ -65,7 +65,7 @@
 
 pub use choices::{Affinity, Identity, MAX_CORES, MAX_WORKERS, WorkerMode, Workers};
 pub use definition::{DEFAULT_PORT, DEFAULT_SSL_CERT, DEFAULT_SSL_KEY, DEFAULT_SSL_PORT};
-pub use error::{EXIT_USAGE, OptionsError};
+pub use error::OptionsError;
 pub use file::MAX_CONFIG_BYTES;
 pub use origin::{Change, Origin};
 pub use program::Program;

@@ -5,9 +5,6 @@ use std::fmt;
 
 use super::Origin;
 
-/// The exit code for an error in the command line, the environment or the configuration file, as `clap` has it.
-pub const EXIT_USAGE: u8 = 2;
-
 /// Why there are no settings: a mistake of whoever wrote the command line, the environment or the configuration file.
 ///
 /// The text names the option, the origin of the value and what is wrong with it. Nothing has been done; the same
@@ -74,11 +71,6 @@ impl OptionsError {
     /// Where the wrong value came from, if it came from somewhere.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
-    }
-
-    /// The exit code of a program that cannot go on because of it: [`EXIT_USAGE`].
-    pub fn exit_code(&self) -> u8 {
-        EXIT_USAGE
     }
 }
 

@@ -6,7 +6,11 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::choices::Shell;
-use super::{EXIT_USAGE, OptionsError, Program};
+use super::{OptionsError, Program};
+use crate::runner::exit::{
+    EXIT_CANNOT_CREATE, EXIT_CONFIG, EXIT_NO_PERMISSION, EXIT_OK, EXIT_OS, EXIT_RUNNING,
+    EXIT_SOFTWARE, EXIT_UNAVAILABLE, EXIT_USAGE,
+};
 
 /// The end of the help.
 pub(super) fn after(program: &Program) -> String {
@@ -62,7 +66,7 @@ fn man(command: Command, program: &Program) -> Result<String, OptionsError> {
 
 /// What the definition does not know.
 fn sections(program: &Program) -> Roff {
-    let (name, prefix) = (program.name(), program.prefix());
+    let prefix = program.prefix();
     let mut roff = Roff::new();
     roff.control("SH", ["ENVIRONMENT"]);
     roff.text([roman(format!(
@@ -102,18 +106,27 @@ fn sections(program: &Program) -> Roff {
     }
     roff.control("SH", ["EXIT STATUS"]);
     for (status, meaning) in [
+        (EXIT_OK, "It ended as it was told, or the daemon listens."),
+        (EXIT_USAGE, "The command line or the environment is wrong."),
         (
-            "0",
-            "The program ended as it was told, or the daemon listens.".to_owned(),
+            EXIT_UNAVAILABLE,
+            "An endpoint cannot be bound, a service did not start, or an upgrade failed.",
         ),
-        ("1", format!("{name} could not start or failed.")),
+        (EXIT_SOFTWARE, "A mistake in the program."),
+        (EXIT_OS, "The system refused something that should work."),
         (
-            if EXIT_USAGE == 2 { "2" } else { "usage" },
-            "An option has a wrong value.".to_owned(),
+            EXIT_CANNOT_CREATE,
+            "A file cannot be written, the one of --pidfile for instance.",
         ),
+        (EXIT_RUNNING, "It runs already."),
+        (
+            EXIT_NO_PERMISSION,
+            "It could not become the user or the group that it should.",
+        ),
+        (EXIT_CONFIG, "The configuration is wrong."),
     ] {
         roff.control("TP", []);
-        roff.text([bold(status)]);
+        roff.text([bold(status.to_string())]);
         roff.text([roman(meaning)]);
     }
     roff

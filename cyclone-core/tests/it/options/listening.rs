@@ -121,3 +121,58 @@ fn there_is_no_tls_without_a_certificate() {
         .settings::<()>();
     assert!(settings.tls_endpoints.is_empty());
 }
+
+/// Two files that nobody reads before the server is bound.
+#[cfg(feature = "tls")]
+fn with_files(cert: &str, key: &str) -> Told {
+    let told = Told::nothing();
+    for name in [cert, key] {
+        std::fs::write(told.path(name), "").unwrap();
+    }
+    let directory = told.path("").display().to_string();
+    told.on_line(&["--rundir", &directory])
+}
+
+#[cfg(feature = "tls")]
+fn tls_endpoints(told: &Told) -> Vec<String> {
+    let endpoints = told.settings::<()>().tls_endpoints;
+    let directory = format!("{}/", told.directory.path().display());
+    endpoints
+        .iter()
+        .map(|endpoint| endpoint.to_string().replace(&directory, ""))
+        .collect()
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_certificate_makes_the_port_of_tls() {
+    let told = with_files("server.crt", "server.key");
+    let default = "tls:8443:interface=127.0.0.1:cert=server.crt:key=server.key";
+    assert_eq!(tls_endpoints(&told), [default]);
+    // Plain and encrypted ones are different lists, for different applications.
+    assert_eq!(told.settings::<()>().endpoints.len(), 1);
+    let told = with_files("a:b.crt", "a.key").on_line(&[
+        "--ssl-cert=a:b.crt",
+        "--ssl-key=a.key",
+        "--ssl-port=0",
+        "--ssl-listen=::",
+        "--tls-endpoint=tcp:1",
+        "--ssl-app-opts=x",
+    ]);
+    assert_eq!(
+        tls_endpoints(&told),
+        [r"tls:0:interface=\:\::cert=a\:b.crt:key=a.key", "tcp:1"]
+    );
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn half_of_the_default_certificate_is_none() {
+    let told = with_files("server.crt", "other.key");
+    assert!(tls_endpoints(&told).is_empty());
+    let told = told.in_file("ssl-key = 'other.key'");
+    assert_eq!(
+        tls_endpoints(&told),
+        ["tls:8443:interface=127.0.0.1:cert=server.crt:key=other.key"]
+    );
+}
