@@ -12,6 +12,8 @@ use crate::connection::Connection;
 use crate::keep_alive;
 use crate::peer::{Address, Peer};
 use crate::session::Session;
+#[cfg(feature = "tls")]
+use crate::tls::{ClientTls, HandshakeError};
 use crate::transport::Transport;
 pub use error::ConnectError;
 
@@ -21,6 +23,8 @@ mod parse;
 mod race;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// How long connecting may take, finding the addresses of a name included, unless the endpoint says otherwise.
 pub const DEFAULT_CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +51,15 @@ pub const MAX_ADDRESSES_TRIED: usize = 32;
 /// | `unix:/run/app.sock`, `unix:path=/run/app.sock:timeout=5` | a Unix domain socket |
 /// | `unix:@app` | an abstract Unix domain socket, on Linux |
 ///
-/// `tls:` is recognised and refused as [not supported yet](crate::EndpointError::is_unsupported).
+/// With the feature `tls`, without which these strings are [refused](crate::EndpointError::is_unsupported):
+///
+/// | string | meaning |
+/// |---|---|
+/// | `tls:example.com:443` | TLS with a server that an authority of this machine vouches for |
+/// | `tls:10.0.0.1:443:name=example.com:roots=ca.pem` | the name that the server has to prove; who may vouch for it (PEM) |
+/// | `tls:example.com:443:cert=me.crt:key=me.key:alpn=h2:versions=1.3` | a certificate of ours; application protocols |
+///
+/// A Unix domain socket takes these options too; there `name` is needed.
 ///
 /// A name with several addresses is connected to as RFC 8305 says ("Happy Eyeballs"): IPv6 and IPv4 in turns, the
 /// next address as soon as one has failed or [`CONNECTION_ATTEMPT_DELAY`] is over, and the first that answers is it.
@@ -70,6 +82,11 @@ pub const MAX_ADDRESSES_TRIED: usize = 32;
 pub struct ClientEndpoint {
     kind: Kind,
     timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<tls::EndpointTls>,
+    /// The name that the server has to prove, where it is not the host.
+    #[cfg(feature = "tls")]
+    server_name: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +111,10 @@ impl ClientEndpoint {
         Self {
             kind,
             timeout: DEFAULT_CLIENT_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "tls")]
+            server_name: None,
         }
     }
 
@@ -157,6 +178,34 @@ impl ClientEndpoint {
         self
     }
 
+    /// Speaks TLS: the connection begins with a handshake, within the same time. The server has to prove that it is
+    /// the host, or the [`server_name`](Self::server_name); what was agreed upon is in
+    /// [`Peer::tls`](crate::Peer::tls).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls::EndpointTls::ready(tls));
+        self
+    }
+
+    /// Sets the name that the server has to prove with TLS: the host unless called. A Unix domain socket has none.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// Whether the connection speaks TLS.
+    fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
     /// The host, for TCP.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
@@ -184,13 +233,21 @@ impl ClientEndpoint {
     /// # Cancel safety
     /// Dropping the future ends every attempt.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let (transport, peer) = self.open().await?;
+        let deadline = Instant::now() + self.timeout;
+        let (transport, peer) = self.open(deadline).await?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let name = self.server_name.as_deref().or(self.host());
+            let opened = (transport, peer);
+            return self
+                .handshake(tls, name.unwrap_or_default(), opened, deadline)
+                .await;
+        }
         Ok(Connection::new(transport, peer, Session::detached()))
     }
 
     /// Connects, without whatever comes above the socket.
-    async fn open(&self) -> Result<(Transport, Peer), ConnectError> {
-        let deadline = Instant::now() + self.timeout;
+    async fn open(&self, deadline: Instant) -> Result<(Transport, Peer), ConnectError> {
         match &self.kind {
             Kind::Tcp(tcp) => {
                 let addresses = self.addresses(tcp, deadline).await?;
@@ -208,6 +265,25 @@ impl ClientEndpoint {
                 self.open_unix(path, address, deadline).await
             }
         }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn handshake(
+        &self,
+        tls: &tls::EndpointTls,
+        name: &str,
+        (transport, peer): (Transport, Peer),
+        deadline: Instant,
+    ) -> Result<Connection, ConnectError> {
+        let tls = tls.load().map_err(|error| ConnectError::tls(self, error))?;
+        let shaken = timeout_at(deadline, tls.connect(name, transport)).await;
+        let shaken = shaken.unwrap_or_else(|_| Err(no_answer().into()));
+        let failed = |error: HandshakeError| {
+            ConnectError::failed(self, vec![(peer.remote().clone(), error.into())])
+        };
+        let stream = shaken.map_err(failed)?;
+        let peer = peer.with_tls(stream.info());
+        Ok(Connection::new(stream, peer, Session::detached()))
     }
 
     /// The addresses to try, in their order.

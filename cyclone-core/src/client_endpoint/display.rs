@@ -10,7 +10,8 @@ impl fmt::Display for ClientEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Tcp(tcp) => {
-                write!(f, "tcp:{}:{}", escape(&tcp.host), tcp.port)?;
+                let kind = if self.is_tls() { "tls" } else { "tcp" };
+                write!(f, "{kind}:{}:{}", escape(&tcp.host), tcp.port)?;
                 if let Some(ours) = tcp.bind_address {
                     write!(f, ":bindAddress={}", escape(&ours.to_string()))?;
                 }
@@ -23,6 +24,10 @@ impl fmt::Display for ClientEndpoint {
             }
             Kind::Unix(path) => write!(f, "unix:{}", escape_path(&path.to_string_lossy()))?,
             Kind::Abstract(name) => write!(f, "unix:@{}", escape(name))?,
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            write!(f, "{tls}")?;
         }
         if self.timeout != DEFAULT_CLIENT_TIMEOUT {
             write!(f, ":timeout={}", self.timeout.as_secs_f64())?;

@@ -6,6 +6,8 @@ use std::io;
 
 use super::ClientEndpoint;
 use crate::peer::Address;
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
 
 /// Why a client did not connect, with every address that was tried.
 ///
@@ -19,6 +21,8 @@ pub struct ConnectError {
 #[derive(Debug)]
 enum Kind {
     NoAddress(io::Error),
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
     Failed(Vec<(Address, io::Error)>),
 }
 
@@ -27,6 +31,14 @@ impl ConnectError {
         Self {
             endpoint: endpoint.to_string(),
             kind: Kind::NoAddress(source),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(endpoint: &ClientEndpoint, source: TlsError) -> Self {
+        Self {
+            endpoint: endpoint.to_string(),
+            kind: Kind::Tls(source),
         }
     }
 
@@ -42,7 +54,7 @@ impl ConnectError {
     pub fn tried(&self) -> impl Iterator<Item = (&Address, &io::Error)> {
         let tried = match &self.kind {
             Kind::Failed(tried) => tried.as_slice(),
-            Kind::NoAddress(_) => &[],
+            _ => &[],
         };
         tried.iter().map(|(address, error)| (address, error))
     }
@@ -60,10 +72,21 @@ impl ConnectError {
         matches!(self.kind, Kind::NoAddress(_))
     }
 
+    /// What is wrong with the files that TLS needs: a mistake in the configuration, trying again does not help.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls_error(&self) -> Option<&TlsError> {
+        match &self.kind {
+            Kind::Tls(error) => Some(error),
+            _ => None,
+        }
+    }
+
     fn errors(&self) -> impl Iterator<Item = &io::Error> {
         let alone = match &self.kind {
             Kind::NoAddress(error) => Some(error),
-            Kind::Failed(_) => None,
+            _ => None,
         };
         alone
             .into_iter()
@@ -76,6 +99,8 @@ impl fmt::Display for ConnectError {
         write!(f, "cannot connect to `{}`", self.endpoint)?;
         match &self.kind {
             Kind::NoAddress(error) => write!(f, ": no address to try: {error}"),
+            #[cfg(feature = "tls")]
+            Kind::Tls(error) => write!(f, ": {error}"),
             Kind::Failed(tried) => {
                 for (number, (address, error)) in tried.iter().enumerate() {
                     let between = if number == 0 { ": " } else { ", " };
@@ -112,6 +137,10 @@ impl fmt::Display for Reason<'_> {
 impl Error for ConnectError {
     /// The only error, or the last one.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        #[cfg(feature = "tls")]
+        if let Kind::Tls(error) = &self.kind {
+            return Some(error);
+        }
         let last = self.errors().last()?;
         Some(last)
     }

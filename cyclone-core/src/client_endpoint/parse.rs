@@ -10,19 +10,26 @@ use crate::endpoint::error::Problem;
 use crate::endpoint::text::{Parts, Value, nearest};
 use crate::keep_alive;
 
-const KINDS: &str = "tcp or unix";
+const KINDS: &str = "tcp, tls or unix";
 
 const TCP: &str = "tcp endpoints";
+const TLS: &str = "tls endpoints";
 
 /// Every option, and what it is for where that is not everything.
 const OPTIONS: &[(&str, Option<&str>)] = &[
+    ("alpn", Some(TLS)),
     ("bindAddress", Some(TCP)),
+    ("cert", Some(TLS)),
     ("host", Some(TCP)),
     ("keepalive", Some(TCP)),
+    ("key", Some(TLS)),
+    ("name", Some(TLS)),
     ("nodelay", Some(TCP)),
     ("path", Some("unix endpoints")),
     ("port", Some(TCP)),
+    ("roots", Some(TLS)),
     ("timeout", None),
+    ("versions", Some(TLS)),
 ];
 
 impl FromStr for ClientEndpoint {
@@ -35,8 +42,17 @@ impl FromStr for ClientEndpoint {
 
 fn parse(text: &str) -> Result<ClientEndpoint, Problem> {
     let mut parts = Parts::new(text, 2)?;
+    #[cfg(feature = "tls")]
+    let tls = take_tls(&mut parts)?;
+    #[cfg(not(feature = "tls"))]
+    if matches!(parts.kind.as_str(), "tls" | "ssl") {
+        return Err(Problem::NeedsFeature {
+            what: parts.kind,
+            feature: "tls",
+        });
+    }
     let mut endpoint = match parts.kind.as_str() {
-        "tcp" => {
+        "tcp" | "tls" | "ssl" => {
             let host = parts.word_or("host").unwrap_or_default();
             let host = host.not_empty("the host")?;
             let port = parts.word_or("port").ok_or(Problem::Missing("the port"))?;
@@ -60,10 +76,37 @@ fn parse(text: &str) -> Result<ClientEndpoint, Problem> {
     if let Some(word) = parts.words.pop() {
         return Err(Problem::Extra(word.text));
     }
+    #[cfg(feature = "tls")]
+    if let Some((tls, name)) = tls {
+        endpoint.tls = Some(tls);
+        endpoint.server_name = name;
+    }
     for (name, value) in parts.options {
         endpoint = apply(endpoint, name, value)?;
     }
     Ok(endpoint)
+}
+
+/// TLS, where there is any: on TCP the kind says so, on a Unix domain socket the options.
+#[cfg(feature = "tls")]
+fn take_tls(
+    parts: &mut Parts,
+) -> Result<Option<(super::tls::EndpointTls, Option<String>)>, Problem> {
+    let is_of_tls = |name: &str| {
+        let mut options = OPTIONS.iter();
+        options.any(|(option, of)| *option == name && *of == Some(TLS))
+    };
+    match parts.kind.as_str() {
+        "tls" | "ssl" => super::tls::take(parts).map(Some),
+        "unix" if parts.options.iter().any(|(name, _)| is_of_tls(name)) => {
+            let (tls, name) = super::tls::take(parts)?;
+            match name {
+                Some(name) => Ok(Some((tls, Some(name)))),
+                None => Err(Problem::Missing("the name of the server (`name=`)")),
+            }
+        }
+        _ => Ok(None),
+    }
 }
 
 fn apply(endpoint: ClientEndpoint, name: String, value: Value) -> Result<ClientEndpoint, Problem> {

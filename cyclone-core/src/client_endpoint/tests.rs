@@ -61,7 +61,7 @@ fn twisted_keyword_forms_are_read_too() {
 #[test]
 fn mistakes_are_named_with_what_may_have_been_meant() {
     let table = [
-        ("", "unknown kind ``, expected tcp or unix"),
+        ("", "unknown kind ``, expected tcp, tls or unix"),
         ("udp:a:1", "unknown kind `udp`"),
         ("tcp", "the host is missing"),
         ("tcp::80", "the host is missing"),
@@ -113,8 +113,14 @@ fn mistakes_are_named_with_what_may_have_been_meant() {
         assert!(!error.is_unsupported());
         assert!(error.to_string().contains(message), "{text}: {error}");
     }
+    #[cfg(not(feature = "tls"))]
     for text in ["tls:example.com:443", "ssl:host=a:port=1"] {
-        assert!(text.parse::<ClientEndpoint>().unwrap_err().is_unsupported());
+        let error = text.parse::<ClientEndpoint>().unwrap_err();
+        assert!(error.is_unsupported());
+        assert!(
+            error.to_string().contains("needs the feature `tls`"),
+            "{error}"
+        );
     }
 }
 

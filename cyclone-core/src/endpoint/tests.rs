@@ -134,7 +134,7 @@ fn mistakes_are_named_with_what_may_have_been_meant() {
     let table = [
         (
             "",
-            "unknown kind ``, expected tcp, tcp6, unix, systemd or fd",
+            "unknown kind ``, expected tcp, tcp6, tls, unix, systemd or fd",
         ),
         ("udp:1", "unknown kind `udp`"),
         ("tcp", "the port is missing"),
@@ -239,11 +239,16 @@ fn mistakes_are_named_with_what_may_have_been_meant() {
     assert!(nonsense.parse::<Endpoint>().is_err());
 }
 
+#[cfg(not(feature = "tls"))]
 #[test]
-fn what_is_not_there_yet_says_so() {
-    for text in ["tls:443:cert=a:key=b", "ssl:443"] {
+fn what_is_not_built_in_says_so() {
+    for text in ["tls:443:cert=a:key=b", "ssl:443", "unix:/a:cert=b"] {
         let error = text.parse::<Endpoint>().unwrap_err();
         assert!(error.is_unsupported(), "{error}");
+        assert!(
+            error.to_string().contains("needs the feature `tls`"),
+            "{error}"
+        );
     }
 }
 

@@ -88,6 +88,15 @@ impl ClientTls {
     }
 }
 
+impl PartialEq for ClientTls {
+    /// Whether both are handles of the same thing.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+impl Eq for ClientTls {}
+
 impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientTls")
@@ -97,7 +106,7 @@ impl fmt::Debug for ClientTls {
 }
 
 /// Settings of a [`ClientTls`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "it does nothing until it is built"]
 pub struct ClientTlsBuilder {
     roots: Vec<Source>,

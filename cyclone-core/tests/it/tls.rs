@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod authority;
+mod client_endpoint;
 mod clients;
 mod cut;
 mod endpoint;
