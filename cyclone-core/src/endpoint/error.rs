@@ -16,8 +16,6 @@ pub(crate) enum Problem {
         kind: String,
         known: &'static str,
     },
-    /// The text is right, but nothing here can do it.
-    Unsupported(String),
     /// The text is right, but what it names is not built in.
     #[cfg_attr(feature = "tls", expect(dead_code, reason = "for builds without TLS"))]
     NeedsFeature {
@@ -64,14 +62,11 @@ impl EndpointError {
         }
     }
 
-    /// Whether the text is right but names something that this version cannot do, or that is not built in: the text
-    /// of the error then says which feature to turn on.
+    /// Whether the text is right but names something that is not built in; the text of the error says which feature
+    /// to turn on.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        matches!(
-            self.problem,
-            Problem::Unsupported(_) | Problem::NeedsFeature { .. }
-        )
+        matches!(self.problem, Problem::NeedsFeature { .. })
     }
 }
 
@@ -86,7 +81,6 @@ impl fmt::Display for EndpointError {
                 write!(f, "`{what}` needs the feature `{feature}` of cyclone-core")
             }
             Problem::Pointless { name, why } => write!(f, "option `{name}` is pointless: {why}"),
-            Problem::Unsupported(what) => write!(f, "`{what}` is not supported yet"),
             Problem::Missing(what) => write!(f, "{what} is missing"),
             Problem::Bad { what, value } => write!(f, "`{value}` is no {what}"),
             Problem::UnknownOption { name, nearest } => {
