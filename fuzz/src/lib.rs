@@ -10,6 +10,7 @@ mod headers;
 mod http1;
 mod lines;
 mod names;
+mod options;
 mod proxy_protocol;
 mod routes;
 mod serve;
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     target("arguments", arguments::arguments),
     target("client_endpoint", names::client_endpoint),
     target("conditional", headers::conditional),
+    target("configuration", options::configuration),
     target("cookies", headers::cookies),
     target("endpoint", names::endpoint),
     target("entry_id", names::entry_id),
@@ -49,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     target("media_type", headers::media_type),
     target("netstrings", codec::netstrings),
     target("network", names::network),
+    target("option_values", options::option_values),
     target("prefixed", codec::prefixed),
     target("proxy_protocol", proxy_protocol::proxy_protocol),
     target("range", files::range),

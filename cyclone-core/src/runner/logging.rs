@@ -46,7 +46,7 @@ pub use options::{
     DEFAULT_LOG_BACKUPS, DEFAULT_LOG_MAX_SIZE, DEFAULT_SYSLOG_SOCKET, LOG_FILE_MODE, LogFormat,
     LogOptions, LogOutput, LogRotation,
 };
-pub use output::{FLUSH_TIMEOUT, MAX_LINE_BYTES, MAX_QUEUE_BYTES};
+pub use output::{LOG_FLUSH_TIMEOUT, MAX_LOG_LINE_BYTES, MAX_LOG_QUEUE_BYTES};
 pub(super) use start::check_level;
 pub use start::start;
 pub use syslog::{MAX_SYSLOG_BYTES, SYSLOG_TIMEOUT};

@@ -77,7 +77,7 @@ impl LogHandle {
             .try_for_each(|output| output.change_owner(uid, gid))
     }
 
-    /// Waits until the lines that were logged before are written, [`FLUSH_TIMEOUT`](super::FLUSH_TIMEOUT) at most;
+    /// Waits until the lines that were logged before are written, [`LOG_FLUSH_TIMEOUT`](super::LOG_FLUSH_TIMEOUT) at most;
     /// without a queue that is at once.
     ///
     /// It blocks the thread, and is meant for the end of the program.

@@ -11,13 +11,13 @@ use super::format::Style;
 use crate::lock::lock;
 
 /// Bytes of a line, at most; a longer one is shortened.
-pub const MAX_LINE_BYTES: usize = 256 * 1024;
+pub const MAX_LOG_LINE_BYTES: usize = 256 * 1024;
 
 /// Bytes that may wait in the queue of [`LogOptions::queue`](super::LogOptions::queue), at most.
-pub const MAX_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_LOG_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long [`LogHandle::flush`](super::LogHandle::flush) waits, at most.
-pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where lines end.
 pub(super) trait Sink: Send {
@@ -69,8 +69,8 @@ impl Output {
 
     pub(super) fn write(&self, line: &[u8]) {
         let shortened;
-        let line = if line.len() > MAX_LINE_BYTES {
-            shortened = self.writer.style.shortened(line, MAX_LINE_BYTES);
+        let line = if line.len() > MAX_LOG_LINE_BYTES {
+            shortened = self.writer.style.shortened(line, MAX_LOG_LINE_BYTES);
             &shortened
         } else {
             line
@@ -187,7 +187,7 @@ impl Queue {
         let mut waiting = lock(&self.waiting);
         let lines = waiting.lines.len() + waiting.taken;
         let bytes = waiting.bytes + waiting.taken_bytes;
-        if lines >= self.most || bytes + line.len() > MAX_QUEUE_BYTES {
+        if lines >= self.most || bytes + line.len() > MAX_LOG_QUEUE_BYTES {
             return false;
         }
         waiting.lines.push_back(line.to_vec());
@@ -219,7 +219,7 @@ impl Queue {
     }
 
     fn wait_until_empty(&self) {
-        let end = Instant::now() + FLUSH_TIMEOUT;
+        let end = Instant::now() + LOG_FLUSH_TIMEOUT;
         let mut waiting = lock(&self.waiting);
         while !waiting.lines.is_empty() || waiting.taken > 0 {
             let left = end.saturating_duration_since(Instant::now());

@@ -3,7 +3,7 @@
 use tracing::{debug, error, info, info_span, trace, warn};
 
 use super::Logs;
-use crate::runner::logging::{LogFormat, LogOptions, MAX_LINE_BYTES};
+use crate::runner::logging::{LogFormat, LogOptions, MAX_LOG_LINE_BYTES};
 
 const HERE: &str = module_path!();
 
@@ -152,17 +152,17 @@ fn long_lines_are_shortened() {
     };
     let frame = logs(LogFormat::Compact, 0).len() + 1;
     for (length, whole) in [
-        (MAX_LINE_BYTES - frame - 1, true),
-        (MAX_LINE_BYTES - frame, true),
-        (MAX_LINE_BYTES - frame + 1, false),
-        (MAX_LINE_BYTES * 2, false),
+        (MAX_LOG_LINE_BYTES - frame - 1, true),
+        (MAX_LOG_LINE_BYTES - frame, true),
+        (MAX_LOG_LINE_BYTES - frame + 1, false),
+        (MAX_LOG_LINE_BYTES * 2, false),
     ] {
         let line = logs(LogFormat::Compact, length);
-        assert!(line.len() < MAX_LINE_BYTES, "{}", line.len());
+        assert!(line.len() < MAX_LOG_LINE_BYTES, "{}", line.len());
         assert_eq!(line.ends_with('x'), whole, "{length}");
         if !whole {
             let kept = line.matches('x').count();
-            assert!(kept > MAX_LINE_BYTES - 1024);
+            assert!(kept > MAX_LOG_LINE_BYTES - 1024);
             // The end of the line is one of the bytes.
             assert!(
                 line.ends_with(&format!("... ({} more bytes)", length - kept + 1)),
@@ -171,8 +171,8 @@ fn long_lines_are_shortened() {
             );
         }
     }
-    let line = logs(LogFormat::Json, MAX_LINE_BYTES);
-    assert!(line.len() < MAX_LINE_BYTES && line.starts_with('{') && line.ends_with('}'));
+    let line = logs(LogFormat::Json, MAX_LOG_LINE_BYTES);
+    assert!(line.len() < MAX_LOG_LINE_BYTES && line.starts_with('{') && line.ends_with('}'));
     assert!(
         line.contains("\"message\":\"a log line was too long\",\"bytes\":262"),
         "{}",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
 use crate::runner::logging::format::Style;
-use crate::runner::logging::output::{MAX_QUEUE_BYTES, Output, Sink};
+use crate::runner::logging::output::{MAX_LOG_QUEUE_BYTES, Output, Sink};
 
 /// A sink in memory that can be out of order.
 pub(super) struct Memory(Written);
@@ -175,7 +175,7 @@ fn the_bytes_in_a_queue_are_limited() {
     )
     .unwrap();
     let line = vec![b'x'; 256 * 1024];
-    let fits = MAX_QUEUE_BYTES / line.len();
+    let fits = MAX_LOG_QUEUE_BYTES / line.len();
     output.write(&line);
     had.recv().unwrap();
     for _ in 1..fits - 1 {
