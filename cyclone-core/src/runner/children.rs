@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 
 use tokio::sync::mpsc;
 
@@ -18,12 +19,17 @@ use super::worker::{Event, ORDER_QUEUE, Order, Set, Teller};
 pub(crate) fn spawn(
     executable: &Executable,
     workers: usize,
+    daemonized: bool,
     inherited: Set,
     teller: Teller,
 ) -> Result<mpsc::Sender<Order>, Exit> {
     let mut command = executable.same();
     // Signals of the terminal are for the one who leads; he passes them on.
     command.process_group(0);
+    if daemonized {
+        // Whoever started the daemon waits for the end of its output, and must not wait for workers.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+    }
     // The service manager hears only of the whole.
     command.env_remove(SOCKET_VARIABLE);
     command.env_remove(WATCHDOG_PID_VARIABLE);

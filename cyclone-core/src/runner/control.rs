@@ -121,12 +121,13 @@ impl Control<'_> {
         match self.parent {
             Parent::None => self.take_over(),
             Parent::Launcher(channel) => {
+                // First the rest: who waits for the launcher may look at the pid file next.
+                self.take_over();
                 if let Err(error) = channel.send(&Message::Ready).await {
                     tracing::warn!(%error, "whoever started the daemon is gone");
                 }
                 super::daemon::close_streams();
                 self.parent = Parent::None;
-                self.take_over();
             }
             Parent::Predecessor(channel) => {
                 tracing::info!("serving beside the old process");
@@ -143,6 +144,11 @@ impl Control<'_> {
             && let Err(error) = pid_file.write(getpid())
         {
             tracing::error!(path = %pid_file.path().display(), %error, "cannot write the pid file");
+        }
+        if let Some(requests) = &mut self.requests
+            && let Err(error) = requests.listen()
+        {
+            tracing::warn!(%error, "`--upgrade` will not work, SIGUSR2 does");
         }
         let status = self.status();
         tracing::info!(pid = %getpid(), "{status}");

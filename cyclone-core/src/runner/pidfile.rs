@@ -190,7 +190,7 @@ fn content(file: &File) -> Result<Option<Pid>, PidFileError> {
     match text.lines().next().unwrap_or_default().trim() {
         "" => Ok(None),
         number => {
-            let number = number.parse().ok();
+            let number = number.parse().ok().filter(|number| *number > 0);
             number.and_then(Pid::from_raw).map(Some).ok_or(FOREIGN)
         }
     }

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use nix::fcntl::AtFlags;
 use nix::unistd::{
     Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, setgid, setgroups,
     setresgid, setresuid, setuid,
@@ -59,6 +60,24 @@ impl Privileges {
     /// Whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
         self.uid.is_none() && self.gid.is_none() && self.chroot.is_none()
+    }
+
+    /// Gives a file that was opened already to the one who this process becomes: he has to open it again, after a
+    /// rotation or in a successor. Without the right to do so it stays as it is.
+    pub(crate) fn give(&self, file: &Path) {
+        let (Some(uid), gid) = (self.uid, self.gid) else {
+            return;
+        };
+        let given = nix::unistd::fchownat(
+            rustix::fs::CWD,
+            file,
+            Some(uid),
+            gid,
+            AtFlags::AT_SYMLINK_NOFOLLOW,
+        );
+        if let Err(error) = given {
+            tracing::debug!(path = %file.display(), %error, "cannot give a file away");
+        }
     }
 
     /// Changes root directory, groups and user of all threads of the process, and verifies it.

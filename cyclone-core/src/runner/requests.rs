@@ -1,6 +1,7 @@
 //! The socket beside the pid file at which `--upgrade` asks the running program, and hears how it went.
 
 use std::fs;
+use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -44,8 +45,7 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 pub(crate) struct Requests {
     path: PathBuf,
     socket: OwnedFd,
-    listening: JoinHandle<()>,
-    received: mpsc::Receiver<Request>,
+    listening: Option<(JoinHandle<()>, mpsc::Receiver<Request>)>,
 }
 
 /// Someone who wants an upgrade and waits to hear how it went.
@@ -65,25 +65,30 @@ impl Requests {
         }
         let listener = std::os::unix::net::UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Self::listen(path, listener.into())
+        Ok(Self {
+            path,
+            socket: listener.into(),
+            listening: None,
+        })
     }
 
-    /// Listens with the socket of the predecessor.
-    pub(crate) fn inherit(pid_file: &Path, socket: OwnedFd) -> io::Result<Self> {
-        Self::listen(path(pid_file), socket)
+    /// The socket of the predecessor, who answers until he says that this process is the program.
+    pub(crate) fn inherit(pid_file: &Path, socket: OwnedFd) -> Self {
+        Self {
+            path: path(pid_file),
+            socket,
+            listening: None,
+        }
     }
 
-    fn listen(path: PathBuf, socket: OwnedFd) -> io::Result<Self> {
-        let listener = std::os::unix::net::UnixListener::from(socket.try_clone()?);
+    /// Begins to take requests.
+    pub(crate) fn listen(&mut self) -> io::Result<()> {
+        let listener = std::os::unix::net::UnixListener::from(self.socket.try_clone()?);
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let (sender, received) = mpsc::channel(1);
-        Ok(Self {
-            path,
-            socket,
-            listening: tokio::spawn(listen(listener, sender)),
-            received,
-        })
+        self.listening = Some((tokio::spawn(listen(listener, sender)), received));
+        Ok(())
     }
 
     /// The next request.
@@ -91,7 +96,10 @@ impl Requests {
     /// # Cancel safety
     /// No request is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> Option<Request> {
-        self.received.recv().await
+        match &mut self.listening {
+            Some((_, received)) => received.recv().await,
+            None => pending().await,
+        }
     }
 
     /// The listening socket, for a successor.
@@ -109,7 +117,9 @@ impl Requests {
 
 impl Drop for Requests {
     fn drop(&mut self) {
-        self.listening.abort();
+        if let Some((listening, _)) = &self.listening {
+            listening.abort();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::control::{Control, Parent};
 use super::daemon::{self, DEFAULT_DAEMON_UMASK};
 use super::executable::Executable;
 use super::exit::{EXIT_CONFIG, EXIT_OK, EXIT_USAGE, Exit};
-use super::logging::{self, LogHandle};
+use super::logging::{self, LogHandle, LogOutput};
 use super::notify::Notify;
 use super::options::{
     Action, OptionsError, Origin, Parsed, ProcessOptions, Settings, WorkerMode,
@@ -179,6 +179,9 @@ where
     }
     let handle = logging::start(&settings.log).map_err(|error| Exit::of(EXIT_CONFIG, &error))?;
     let handle = log.insert(handle).clone();
+    if let LogOutput::File(path) = &settings.log.output {
+        privileges.give(path);
+    }
     let signals = Signals::install()
         .map_err(|error| Exit::os("cannot install the signal handlers", &error))?;
     let (process, asked) = Process::new();
@@ -222,7 +225,7 @@ where
     let (pid_file, requests) = claim(options, inheritance.pid_file, inheritance.requests)?;
     let in_processes = options.worker_mode == WorkerMode::Processes;
     let launch = match in_processes {
-        true => processes(executable.clone(), workers),
+        true => processes(executable.clone(), workers, options.daemonize),
         false => threads(plan),
     };
     let control = Control {
@@ -258,8 +261,8 @@ where
 }
 
 /// Workers in processes of their own.
-fn processes(executable: Executable, workers: usize) -> Launch {
-    Box::new(move |set, teller| children::spawn(&executable, workers, set, teller))
+fn processes(executable: Executable, workers: usize, daemonized: bool) -> Launch {
+    Box::new(move |set, teller| children::spawn(&executable, workers, daemonized, set, teller))
 }
 
 /// Session, permissions of new files, and working directory.
@@ -296,7 +299,7 @@ fn claim(
         None => None,
     };
     let (file, requests) = match (inherited, requests) {
-        (Some(file), Some(socket)) => (file, Requests::inherit(path, socket)),
+        (Some(file), Some(socket)) => (file, Ok(Requests::inherit(path, socket))),
         (Some(file), None) => (file, Requests::bind(path)),
         (None, _) => {
             let file = PidFile::create(path).map_err(|error| error.exit(path))?;

@@ -28,6 +28,8 @@ mod metrics;
 mod options;
 mod pool;
 mod proxy;
+#[cfg(feature = "runner")]
+mod process;
 mod server;
 mod service;
 mod session;
