@@ -41,7 +41,9 @@
 //!   [backoff](BackoffPolicy) when it fails, stopped in reverse. [`LoopingCall`] and [`EventLoopDelay`] are services;
 //!   [`Health`] is a value that can be watched.
 //! - **Clients**: [`Pool`] and [`Link`] keep connections to other systems alive for whoever implements
-//!   [`Connector`]: many to borrow, or one that is always reconnecting.
+//!   [`Connector`]: many to borrow, or one that is always reconnecting. [`Pool::run`] and [`CallLink::call`] say of an
+//!   operation that failed whether it was sent, close its connection when its outcome is unknown, and stand behind a
+//!   [`Breaker`].
 //! - **Resources**: [`Resources`] is what a server's parts share, and [`Context`] is everything that reaches it.
 //! - **Ports**: [`Bus`], [`Log`] and [`Store`] stand between protocols and databases. [`LocalBus`], [`MemoryLog`]
 //!   and [`MemoryStore`] need nothing.
@@ -67,6 +69,9 @@
 //! | checkout, connect, check | 5 s, 3 s, 1 s | [`PoolBuilder`] |
 //! | pause before reconnecting | 50 ms, doubled up to 5 s, jittered | [`BackoffPolicy`] |
 //! | attempts to connect of a pool or link | 20 a second | fixed |
+//! | an operation of a pool, a call over a link | 10 s | [`PoolBuilder`], [`LinkBuilder`] |
+//! | calls over a link that wait, that are in flight | 1,024, 1 | [`LinkBuilder`] |
+//! | failures in a row that open a breaker, pause | 5; 50 ms, doubled up to 5 s | [`BreakerPolicy`] |
 //! | queue of a subscription | 256 messages, 4 MiB; then a gap | [`SubscriptionLimits`] |
 //! | topics and subscriptions of a local bus | 65,536 and 262,144 | [`BusLimits`] |
 //! | a stream of a memory log | 1,024 entries, 1 MiB | [`LogLimits`] |

@@ -47,6 +47,27 @@ async fn closing_says_goodbye_and_turns_callers_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn closing_lets_operations_end_and_begins_none() {
+    for (takes, left) in [(1999, 0), (2001, 1)] {
+        let fake = Fake::new();
+        let pool = lazy(&fake).max_size(1).close_timeout(ms(2000)).build();
+        let run = |does| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.run(async |one| one.ask(does).await).await })
+        };
+        let running = run(Does::AnswerAfter(ms(takes)));
+        settle().await;
+        let waiting = run(Does::Answer);
+        settle().await;
+        assert_eq!(pool.close().await, left, "an operation of {takes} ms");
+        assert!(waiting.await.unwrap().unwrap_err().is_not_sent());
+        assert_eq!(running.await.unwrap().unwrap(), 1, "it is not cut");
+        settle().await;
+        assert_eq!((fake.open(), fake.goodbyes()), (0, 1 - left));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_waits_no_longer_than_its_limit() {
     for (held_for, left, took) in [(1999, 0, 1999), (2001, 1, 2000)] {
         let fake = Fake::new();
