@@ -16,40 +16,66 @@ async fn append_all(client: &Client, numbers: std::ops::Range<u64>, books: &Book
     }
 }
 
+/// Begins to append a number and gives up when the server has it.
+async fn append_and_give_up(client: &Client, number: u64, journal: &Journal) {
+    let mut append = Box::pin(client.append(number));
+    while !journal.has(number) {
+        assert!((&mut append).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Has the answer to one operation come after its caller has gone, and then others ask.
+async fn one_late_answer(
+    kind: Kind,
+    given_up: bool,
+    journal: &Journal,
+    proxy: &FaultProxy,
+    connector: &JournalClient,
+) {
+    let what = format!("{kind:?}, given up: {given_up}");
+    let client = Client::new(kind, connector, Options::default());
+    let books = Books::default();
+    append_all(&client, 0..3, &books).await;
+
+    proxy.set(held());
+    if given_up {
+        append_and_give_up(&client, 10, journal).await;
+    } else {
+        let error = client.append(10).await.unwrap_err();
+        assert!(error.is_outcome_unknown(), "{what}: {error}");
+    }
+    books.unknown(10);
+    // Others who ask at the same moment as the late answer arrives, and after it.
+    proxy.set(Toxics::none());
+    join_all((20..30).map(|number| client.append_and_enter(number, journal, &books))).await;
+    append_all(&client, 30..33, &books).await;
+    assert_eq!(books.count_unknown(), 1, "{what}");
+    let expected = if kind == Kind::Pipeline { 1 } else { 2 };
+    assert_eq!(connector.attempts().len(), expected, "{what}");
+    client.close().await;
+    books.reconcile(journal, connector, &what);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_is_for_nobody_else() {
     for kind in KINDS {
         for given_up in [false, true] {
-            let what = format!("{kind:?}, given up: {given_up}");
             let (journal, proxy, connector) = in_memory();
-            let client = Client::new(kind, &connector, Options::default());
-            let books = Books::default();
-            append_all(&client, 0..3, &books).await;
-
-            proxy.set(held());
-            if given_up {
-                let mut append = Box::pin(client.append(10));
-                while !journal.has(10) {
-                    assert!((&mut append).now_or_never().is_none(), "{what}");
-                    tokio::task::yield_now().await;
-                }
-                drop(append);
-            } else {
-                let error = client.append(10).await.unwrap_err();
-                assert!(error.is_outcome_unknown(), "{what}: {error}");
-            }
-            books.unknown(10);
-            // Others who ask at the same moment as the late answer arrives, and after it.
-            proxy.set(Toxics::none());
-            join_all((20..30).map(|number| client.append_and_enter(number, &journal, &books)))
-                .await;
-            append_all(&client, 30..33, &books).await;
-            assert_eq!(books.count_unknown(), 1, "{what}");
-            let expected = if kind == Kind::Pipeline { 1 } else { 2 };
-            assert_eq!(connector.attempts().len(), expected, "{what}");
-            client.close().await;
-            books.reconcile(&journal, &connector, &what);
+            one_late_answer(kind, given_up, &journal, &proxy, &connector).await;
         }
+    }
+}
+
+/// In real time, so nobody waits for a time limit.
+#[tokio::test]
+async fn a_late_answer_over_tcp_is_for_nobody_else() {
+    for kind in KINDS {
+        let journal = Journal::default();
+        let proxy = FaultProxy::tcp(journal.listen().await).await.unwrap();
+        let connector = JournalClient::tcp(proxy.socket_addr().unwrap());
+        let late = one_late_answer(kind, true, &journal, &proxy, &connector);
+        crate::support::within(late).await;
     }
 }
 
