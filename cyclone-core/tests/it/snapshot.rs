@@ -1,5 +1,7 @@
 //! What a server says of itself.
 
+#![expect(clippy::panic, reason = "helpers of tests")]
+
 use std::time::Duration;
 
 use cyclone_core::{

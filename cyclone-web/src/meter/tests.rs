@@ -1,5 +1,7 @@
 //! The numbers themselves.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::time::Duration;
 
 use cyclone_core::{Inspect, MetricValue};

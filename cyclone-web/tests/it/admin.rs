@@ -193,7 +193,7 @@ async fn metrics_are_right_after_known_traffic_without_a_recorder() {
     for target in ["/", "/", "/", "/none"] {
         ask(address(&server, 0), target).await;
     }
-    while server.registry().len() > 0 {
+    while !server.registry().is_empty() {
         tokio::task::yield_now().await;
     }
     let (head, text) = ask(address(&server, 1), "/metrics").await;
@@ -238,7 +238,7 @@ async fn metrics_of_a_recorder_have_those_of_the_program_too() {
     for _ in 0..3 {
         ask(address(&server, 0), "/").await;
     }
-    while server.registry().len() > 0 {
+    while !server.registry().is_empty() {
         tokio::task::yield_now().await;
     }
     let (head, text) = ask(address(&server, 1), "/metrics").await;
