@@ -27,9 +27,9 @@ mod metrics;
 #[cfg(feature = "runner")]
 mod options;
 mod pool;
-mod proxy;
 #[cfg(feature = "runner")]
 mod process;
+mod proxy;
 mod server;
 mod service;
 mod session;

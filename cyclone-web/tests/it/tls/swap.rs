@@ -30,7 +30,7 @@ impl Load {
         let mut left = REQUESTS;
         let mut tls = self.tls.clone().build().unwrap();
         while left > 0 {
-            if left % 2 == 0 {
+            if left.is_multiple_of(2) {
                 // It forgets its sessions, so that it is shown a certificate.
                 tls = self.tls.clone().build().unwrap();
             }
