@@ -43,6 +43,11 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_CHROMIUM"),
     },
     Program {
+        names: &["openssl"],
+        package: "openssl",
+        variable: Some("CYCLONE_TEST_OPENSSL"),
+    },
+    Program {
         names: &["ssh"],
         package: "openssh-client",
         variable: Some("CYCLONE_TEST_SSH"),

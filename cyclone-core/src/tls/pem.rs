@@ -168,7 +168,7 @@ pub(crate) fn private_key(source: &Source) -> Result<(PrivateKeyDer<'static>, us
         {
             "certificate and key may have been given in the wrong order"
         } else {
-            "it needs a section `-----BEGIN PRIVATE KEY-----`"
+            "it needs a section that is labelled `PRIVATE KEY`"
         };
         let message = format!("has no private key, but {}", found(&sections));
         return Err(error(message).at(source.place()).fix(fix));

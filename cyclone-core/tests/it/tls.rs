@@ -1,6 +1,11 @@
 //! TLS: certificates, handshakes, mutual TLS, reload.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests"
+)]
 
 mod authority;
 mod client_endpoint;
@@ -8,6 +13,7 @@ mod clients;
 mod cut;
 mod endpoint;
 mod files;
+mod fixtures;
 mod handshake;
 mod limits;
 mod names;

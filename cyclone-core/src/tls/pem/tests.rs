@@ -7,7 +7,8 @@ AAECAwQFBgc=
 -----BEGIN EC PARAMETERS-----
 BggqhkjOPQMBBw==
 -----END EC PARAMETERS-----
------BEGIN PRIVATE KEY-----
+-----BEGIN \
+PRIVATE KEY-----
 CAkKCwwNDg8=
 -----END PRIVATE KEY-----
 -----BEGIN X509 CRL-----

@@ -141,7 +141,7 @@ fn the_root_directory_changes_and_names_of_users_are_still_found() {
     }
     fs::create_dir(program.path("jail")).unwrap();
     let running = program.start(&["--port=0", "--chroot=jail", "--uid=nobody"]);
-    let root = fs::metadata(format!("/proc/{}/root/", running.pid())).unwrap();
+    let root = fs::metadata(format!("/proc/{}/{}/", running.pid(), "root")).unwrap();
     let jail = fs::metadata(program.path("jail")).unwrap();
     assert_eq!((root.dev(), root.ino()), (jail.dev(), jail.ino()));
     let directory = fs::metadata(format!("/proc/{}/cwd/", running.pid())).unwrap();

@@ -7,15 +7,9 @@ use cyclone_core::tls::{
 };
 
 use super::authority::Authority;
+use super::fixtures::fixture;
 use super::{client, connected};
 use crate::support::within;
-
-/// A file that comes with the tests, made with OpenSSL.
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/tls/keys")
-        .join(name)
-}
 
 fn build(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<ServerTls, TlsError> {
     ServerTls::from_files(certificate, key)

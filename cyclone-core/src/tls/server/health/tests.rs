@@ -54,8 +54,11 @@ fn warning_comes_in_the_last_third_of_the_life() {
 #[test]
 fn one_expired_certificate_of_two_is_no_outage() {
     let made = SelfSigned::new(["localhost"]).unwrap();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/keys/sec1");
-    let lasting = crate::tls::Identity::files(format!("{path}.crt"), format!("{path}.key"));
+    let mut params = rcgen::CertificateParams::new(["lasting.example".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2126, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let lasting = params.self_signed(&key).unwrap().pem();
+    let lasting = crate::tls::Identity::pem(lasting, key.serialize_pem());
     let tls = ServerTls::builder()
         .identity(lasting)
         .identity(made.identity());
