@@ -25,12 +25,18 @@
 //!
 //! Control characters that came from outside are escaped in all of them: nobody can forge a line.
 //!
+//! # After `chroot`
+//!
+//! Files are written and set aside as before: their directory is held open. The time zone is the one of the start. The
+//! system log is reached until it is started again; then its socket must be in the new root. The journal must be there
+//! from the beginning.
+//!
 //! # Files
 //!
 //! A line is one `write` in append mode, so that threads and processes (workers, the old and the new one of an upgrade)
 //! can share a file: no line is torn. Before each line it is seen whether the file is still the one of that name; a file
 //! that another process, or `logrotate`, has set aside is left for the new one. [`LogHandle::reopen`] (`SIGUSR1`) does the
-//! same at once. The directory is held open, so all of it works after `chroot` too. New files have the permissions
+//! same at once. New files have the permissions
 //! [`LOG_FILE_MODE`], less the process's umask.
 //!
 //! When a line cannot be written, for a full disk for example, the program goes on: standard error is told once, the

@@ -1,14 +1,21 @@
 //! The time of day, as lines and files have it.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Unit, Zoned};
 
 use super::LogRotation;
 
+/// The time zone of the system, asked for once: after `chroot` it may not be found.
+pub(super) fn zone() -> &'static TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    ZONE.get_or_init(TimeZone::system)
+}
+
 fn now() -> Zoned {
-    Timestamp::now().to_zoned(TimeZone::system())
+    Timestamp::now().to_zoned(zone().clone())
 }
 
 /// `261121 10:30:00`, local.
@@ -49,7 +56,7 @@ pub(super) struct Period {
 impl Period {
     /// The period with a second, for a rotation that has periods.
     pub(super) fn of(rotation: LogRotation, second: i64) -> Option<Self> {
-        Self::within(rotation, second, TimeZone::system())
+        Self::within(rotation, second, zone().clone())
     }
 
     fn within(rotation: LogRotation, second: i64, zone: TimeZone) -> Option<Self> {

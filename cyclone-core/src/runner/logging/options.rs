@@ -33,12 +33,18 @@ pub enum LogFormat {
 pub enum LogRotation {
     /// When it is as large as [`LogOptions::max_size`]; the old ones are `.1`, `.2` and so on, `.1` the youngest.
     #[default]
+    #[value(help = "At --log-max-size; the old ones are .1, .2 and so on, .1 the youngest")]
     Size,
     /// At the first line of an hour; the old ones are called after theirs, as in `.2026-11-21T10`.
+    #[value(
+        help = "At the first line of an hour; the old ones are called after theirs: .2026-11-21T10"
+    )]
     Hourly,
     /// At the first line of a day; the old ones are called after theirs, as in `.2026-11-21`.
+    #[value(help = "At the first line of a day; the old ones are called after theirs: .2026-11-21")]
     Daily,
     /// Never: another program does it, and sends `SIGUSR1` or not.
+    #[value(help = "Never; another program may do it")]
     Never,
 }
 

@@ -11,7 +11,9 @@ use super::file::LogFile;
 use super::format::{self, Style};
 use super::handle::Inner;
 use super::output::{Output, Sink};
-use super::{LogError, LogFormat, LogHandle, LogOptions, LogOutput, panics, standard, syslog};
+use super::{
+    LogError, LogFormat, LogHandle, LogOptions, LogOutput, clock, panics, standard, syslog,
+};
 use crate::runner::options::ParseValueError;
 
 /// What the layers that write stand on.
@@ -40,6 +42,7 @@ pub fn start(options: &LogOptions) -> Result<LogHandle, LogError> {
 pub(super) fn subscriber(
     options: &LogOptions,
 ) -> Result<(impl tracing::Subscriber + Send + Sync + use<>, LogHandle), LogError> {
+    clock::zone();
     let (filter, reload) = reload::Layer::new(filter(&options.level)?);
     let (mut layers, mut outputs) = (Vec::<Lines>::new(), Vec::new());
     let sink: Option<(Box<dyn Sink>, bool)> = match &options.output {

@@ -32,13 +32,15 @@ pub(super) struct Syslog {
 }
 
 impl Syslog {
-    /// Does not mind if nobody is there yet.
+    /// Connects at once, as the socket may be out of reach after `chroot`; does not mind if nobody is there yet.
     pub(super) fn open(path: &Path) -> Self {
-        Self {
+        let mut syslog = Self {
             path: path.to_owned(),
             socket: None,
             is_late: false,
-        }
+        };
+        let _ = syslog.socket();
+        syslog
     }
 
     fn socket(&mut self) -> io::Result<&UnixDatagram> {

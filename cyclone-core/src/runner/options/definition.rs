@@ -112,6 +112,8 @@ pub(super) struct Process {
     #[arg(long, value_name = "FILE")]
     pub(super) pidfile: Option<PathBuf>,
     /// Number of workers, or `per-core`
+    ///
+    /// A worker is one thread; unless told otherwise there is one worker with a thread for each core.
     #[arg(long, value_name = "N|per-core", default_value = "1")]
     pub(super) workers: Workers,
     /// What a worker is
@@ -146,7 +148,7 @@ pub(super) struct Logs {
     /// When a log file is set aside and a new one begun
     #[arg(long, value_name = "WHEN", value_enum, default_value = "size")]
     pub(super) log_rotate: LogRotation,
-    /// Size of a log file in bytes, at most, for `--log-rotate size`
+    /// Size of a log file in bytes, about, for `--log-rotate size`
     #[arg(long, value_name = "SIZE", value_parser = byte_size, default_value = "100000000")]
     pub(super) log_max_size: u64,
     /// Old log files to keep

@@ -54,7 +54,7 @@ impl Program {
     /// The program of this process, by the file name it was started with.
     pub fn of_process() -> Self {
         let path = std::env::args_os().next().unwrap_or_default();
-        let name = Path::new(&path).file_stem().and_then(|name| name.to_str());
+        let name = Path::new(&path).file_name().and_then(|name| name.to_str());
         Self::new(name.unwrap_or(NO_NAME))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -149,8 +150,11 @@ fn a_file_of_the_changed_root_is_set_aside_too() {
         assert!(left.read("a.log.2").ends_with("INFO t: 1\n"));
         return;
     }
+    let system = UnixDatagram::bind(directory().join("log")).unwrap();
+    let socket = directory().join("log");
     let logs = logging::start(&options_with(|options| {
         options.max_size = 1;
+        options.syslog = Some(socket);
     }))
     .unwrap();
     info!(target: "t", "1");
@@ -163,4 +167,10 @@ fn a_file_of_the_changed_root_is_set_aside_too() {
     logs.reopen().unwrap();
     info!(target: "t", "3");
     assert_eq!(logs.dropped(), 0);
+    // The system log is still reached as well.
+    for text in ["1", "2", "3"] {
+        let mut message = [0; 1000];
+        let length = system.recv(&mut message).unwrap();
+        assert!(message[..length].ends_with(format!("t: {text}").as_bytes()));
+    }
 }

@@ -302,3 +302,46 @@ fn command_definitions_are_sound() {
     Program::new("a").command::<Args>().unwrap().debug_assert();
     Program::new("a").command::<Rules>().unwrap().debug_assert();
 }
+
+#[derive(Debug, clap::Args)]
+struct WithCommand {
+    #[arg(long)]
+    name: Vec<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, PartialEq, clap::Subcommand)]
+enum Command {
+    /// Say something
+    Say { what: String },
+}
+
+#[test]
+fn commands_of_the_application_are_left_alone() {
+    let told = Told::nothing()
+        .in_file("name = ['say', 'b']\nport = 5")
+        .on_line(&["say", "--", "-x"]);
+    let settings = told.settings::<WithCommand>();
+    assert_eq!(settings.args.name, ["say", "b"]);
+    assert_eq!(
+        settings.args.command,
+        Some(Command::Say { what: "-x".into() })
+    );
+    assert_eq!(
+        settings.endpoints[0].to_string(),
+        "tcp:5:interface=127.0.0.1"
+    );
+}
+
+#[test]
+fn what_follows_two_dashes_is_left_alone() {
+    let told = Told::nothing()
+        .in_environment("MY_APP_REDIS_URL", "a")
+        .on_line(&["--", "--redis-url"]);
+    let args = told.settings::<Args>().args;
+    assert_eq!(
+        (args.redis_url, args.root),
+        ("a".into(), Some("--redis-url".into()))
+    );
+}
