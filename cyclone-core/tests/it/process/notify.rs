@@ -112,16 +112,19 @@ fn the_watchdog_is_fed_while_the_workers_make_progress_and_not_after() {
     let mut client = Client::connect(running.address());
     client.say("block");
     assert_eq!(client.hear(), "blocking");
-    let mut no_progress = |times: usize| {
-        for _ in 0..times {
+    // So often from now on: what was logged before is read until the answer to a signal.
+    let mut no_progress = || {
+        running.signal(Signal::USR1);
+        running.wait_for("opened the log files again");
+        for _ in 0..3 {
             running.wait_for("a worker makes no progress");
         }
     };
-    no_progress(3);
+    no_progress();
     // What was sent before is heard; then there is silence, though the other worker is well.
     manager.socket.set_nonblocking(true).unwrap();
     while manager.socket.recv(&mut [0; 64]).is_ok() {}
-    no_progress(3);
+    no_progress();
     let silence = manager.socket.recv(&mut [0; 64]).unwrap_err();
     assert_eq!(silence.kind(), std::io::ErrorKind::WouldBlock);
 }
