@@ -170,14 +170,22 @@ impl Server {
         self
     }
 
-    /// Looks whether the protocols have the resources that they need, and binds nothing.
+    /// Looks whether the protocols have the resources that they need and the endpoints their certificates, and binds
+    /// nothing.
     #[cfg(feature = "runner")]
     pub(crate) async fn check(mut self) -> Result<(), ServerError> {
         let listeners = std::mem::take(&mut self.listeners);
         let bound = self.bind().await?;
-        for (_, factory) in &listeners {
+        for (endpoint, factory) in &listeners {
             let checked = factory.check(bound.resources());
             checked.map_err(ServerError::missing)?;
+            #[cfg(feature = "tls")]
+            if let Some(tls) = &endpoint.tls {
+                let loaded = tls.load();
+                loaded.map_err(|error| ServerError::tls(endpoint, error))?;
+            }
+            #[cfg(not(feature = "tls"))]
+            let _ = endpoint;
         }
         Ok(())
     }

@@ -39,7 +39,11 @@ impl Activation {
                  of systemd, or with systemd-socket-activate",
             );
         };
-        if meant != process {
+        #[cfg(feature = "runner")]
+        let ours = meant == process || crate::runner::is_activated(meant);
+        #[cfg(not(feature = "runner"))]
+        let ours = meant == process;
+        if !ours {
             return not_found(&format!(
                 "the sockets are meant for process {meant} and this is {process}: a program between it and systemd \
                  has to exec it"

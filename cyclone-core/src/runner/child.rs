@@ -7,7 +7,7 @@ use rustix::process::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::channel::Channel;
-use super::role::{Part, ROLE_VARIABLE};
+use super::role::{self, Part, ROLE_VARIABLE};
 
 /// A child; dropping it leaves the process alone, unless it was to be killed then.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ impl Child {
         let some_ended = signal(SignalKind::child())?;
         let (ours, theirs) = Channel::pair()?;
         let mut process = command
+            .envs(role::activated())
             .env(ROLE_VARIABLE, part.variable())
             .stdin(Stdio::from(theirs))
             .spawn()?;

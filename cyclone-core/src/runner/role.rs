@@ -7,6 +7,7 @@
 use std::env;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::net::sockopt::{socket_domain, socket_peercred, socket_type};
 use rustix::net::{AddressFamily, SocketType};
@@ -16,6 +17,12 @@ use super::null;
 
 /// The variable in the environment of a part: its role and the process that made it.
 pub(crate) const ROLE_VARIABLE: &str = "CYCLONE_RUNNER";
+
+/// The variable with the process for which systemd made sockets (sd_listen_fds(3)).
+const ACTIVATED_VARIABLE: &str = "LISTEN_PID";
+
+/// The process that made this one, if one of the program did.
+static MAKER: OnceLock<u32> = OnceLock::new();
 
 /// What another process of the program started this one for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +74,21 @@ pub(crate) fn take() -> io::Result<Option<(Part, OwnedFd)>> {
     }
     let channel = input.as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(null::open()?)?;
+    let _ = MAKER.set(parent.unsigned_abs());
     Ok(Some((part, channel)))
+}
+
+/// Whether the sockets that systemd made for `process` are this process's: it is the one, or a part of its program,
+/// which has them open under the same numbers.
+pub(crate) fn is_activated(process: u32) -> bool {
+    process == std::process::id() || MAKER.get() == Some(&process)
+}
+
+/// What a child finds in [`ACTIVATED_VARIABLE`], so that it has the sockets of this process.
+pub(crate) fn activated() -> Option<(&'static str, String)> {
+    let process = env::var(ACTIVATED_VARIABLE).ok()?.parse().ok()?;
+    let own = std::process::id().to_string();
+    is_activated(process).then_some((ACTIVATED_VARIABLE, own))
 }
 
 /// Whether `fd` is a channel whose other end was made by the process `parent`.

@@ -179,3 +179,48 @@ fn a_start_that_fails_in_a_worker_fails_as_a_whole() {
         assert!(!program.path("pid").exists());
     }
 }
+
+#[test]
+fn sockets_of_systemd_reach_daemons_and_workers() {
+    let program = Program::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let arguments = [
+        "--endpoint=systemd:0",
+        "--workers=2",
+        "--worker-mode=processes",
+        "--daemonize",
+        "--pidfile=pid",
+        "--logfile=log",
+    ];
+    // As systemd starts a service: the socket is descriptor 3, and the variable names the process.
+    let script = "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\" 3<&0 0</dev/null";
+    let told = program.command(&arguments);
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", script, "sh"])
+        .arg(told.get_program())
+        .args(told.get_args());
+    for (name, value) in told.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    command.current_dir(told.get_current_dir().unwrap());
+    let output = command
+        .stdin(std::os::fd::OwnedFd::from(listener))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let leader = program.pid();
+    let workers = children(leader);
+    assert_eq!(workers.len(), 2);
+    let served = pid(Client::connect(address).pid);
+    assert!(workers.contains(&served));
+    kill_process(leader, Signal::TERM).unwrap();
+    wait_for_end(leader);
+}
