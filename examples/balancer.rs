@@ -29,6 +29,7 @@ mod config;
 mod director;
 mod flow;
 mod group;
+mod inspected;
 mod listener;
 mod schedule;
 mod statistics;

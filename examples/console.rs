@@ -16,7 +16,7 @@ pub use limits::{
     DEFAULT_STRANGERS_OF_ADDRESS, DEFAULT_WRITE_LIMIT, Limits,
 };
 pub use line_console::LineConsole;
-pub use shown::{LogLevel, PoolList};
+pub use log_level::LogLevel;
 pub use ssh::{SshConsole, SshSession};
 
 mod access;
@@ -27,8 +27,8 @@ mod host_key;
 mod limits;
 mod line_console;
 mod line_editor;
+mod log_level;
 mod passwords;
-mod shown;
 mod ssh;
 mod standard;
 mod strangers;

@@ -10,6 +10,7 @@ use cyclone_core::{Endpoint, Server};
 use super::checks::HealthChecks;
 use super::config::{Config, ConfigError};
 use super::group::{BackendInfo, Group, Mode};
+use super::inspected::{InspectedBackend, InspectedGroup};
 use super::listener::BalancerListener;
 use super::schedule::Scheduler;
 
@@ -61,10 +62,19 @@ impl Balancer {
         })
     }
 
-    /// Adds the listeners and the health checks to a server, in the order of the names.
+    /// Adds the listeners, in the order of their names, and the health checks to a server, which
+    /// [inspects](Server::inspect) groups and backends then.
     pub fn attach(&self, mut server: Server) -> Server {
         for (endpoints, listener) in self.inner.listeners.values() {
             server = server.listen_all(endpoints.iter().cloned(), listener.clone());
+        }
+        for group in self.inner.groups.values() {
+            server = server.inspect(&group.name, InspectedGroup(Arc::clone(group)));
+            for index in 0..group.backends.len() {
+                let group = Arc::clone(group);
+                let name = group.full_name(index);
+                server = server.inspect(name, InspectedBackend { group, index });
+            }
         }
         server.service(HealthChecks::new(self.inner.groups.values().cloned()))
     }

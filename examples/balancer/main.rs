@@ -1,74 +1,69 @@
-//! A TCP balancer: clients in front, groups of backends behind, an operator's console beside it.
+//! A TCP balancer: clients in front, groups of backends behind, a console and a page for the operator beside it.
 //!
-//! The balancer and the console are modules of the library beside this; here they are put together with a server.
+//! The balancer and the console are modules of the library beside this. Here the runner makes a whole program of them:
+//! `--help` shows what it can be told, to become a daemon or another user for instance, and a new configuration is taken
+//! over without a lost connection by `--upgrade`.
+//!
+//! ```text
+//! cargo run -p cyclone-examples --bin balancer -- --balancer examples/balancer/balancer.toml
+//! ```
 
 use std::fmt::Arguments;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
-use cyclone_core::{Endpoint, RunningServer, Server};
+use cyclone_core::runner::options::Program;
+use cyclone_core::runner::{BuildError, Runner, Start, clap};
+use cyclone_core::{
+    Context as _, Endpoint, Server, ServerHandle, Service, ServiceContext, ServiceError,
+};
 use cyclone_examples::balancer::{Balancer, Config, ConsoleConfig};
-use cyclone_examples::console::{Access, Commands, HostKey, LineConsole, LogLevel, SshConsole};
+use cyclone_examples::console::{Access, Commands, HostKey, LineConsole, SshConsole};
+use cyclone_web::admin::Admin;
 use rustix::process::{Resource, getrlimit};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::Subscriber;
 
-const HELP: &str = "\
-A TCP balancer with health checks and an operator's console.
+/// What this program can be told beside what the runner knows.
+#[derive(clap::Args)]
+struct Options {
+    /// What is balanced: listeners, groups and the console
+    #[arg(long, value_name = "FILE", default_value = "balancer.toml")]
+    balancer: PathBuf,
+}
 
-    balancer [--check] CONFIG.toml
+fn main() -> ExitCode {
+    let program = Program::new("balancer")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A TCP balancer with health checks, a console, and a page at --port.");
+    Runner::new(program).main(build)
+}
 
-With --check the configuration is read and nothing else is done.
-";
-
-#[tokio::main]
-async fn main() -> Result<()> {
-    let (path, only_check) = command_line()?;
-    let text = fs::read_to_string(&path);
-    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-    let config = Config::parse(&text).with_context(|| format!("in {}", path.display()))?;
-    let balancer = Balancer::new(&config)?;
-    if only_check {
-        say(format_args!("the configuration is fine"));
-        return Ok(());
+async fn build(start: Start<Options>) -> Result<Server, BuildError> {
+    if start.workers() > 1 {
+        return Err("clients are counted and backends checked in one place: use one worker".into());
     }
-    let log_level = start_log();
+    let path = &start.args().balancer;
+    let in_file = |error: &dyn std::error::Error| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| in_file(&error))?;
+    let config = Config::parse(&text).map_err(|error| in_file(&error))?;
+    let balancer = Balancer::new(&config)?;
+
     let limits = &config.limits;
     let server = Server::new()
-        .resource(log_level)
         .max_connections(limits.max_connections.unwrap_or_else(max_connections))
         .shutdown_deadline(limits.drain_deadline_s);
     let mut server = balancer.attach(server);
-    let mut names: Vec<String> = balancer
-        .endpoints()
-        .map(|(name, _)| name.to_owned())
-        .collect();
+    let names = balancer.endpoints().map(|(name, _)| name.to_owned());
+    let mut names: Vec<String> = names.collect();
+    let pages = start.endpoints();
+    names.extend(pages.iter().map(|_| "http".to_owned()));
+    server = server.listen_all(pages, Admin::new().application());
     if let Some(console) = &config.console {
         let folder = path.parent().unwrap_or(Path::new(""));
         let commands = balancer.commands(Commands::standard());
         server = attach_console(server, console, folder, commands, &mut names)?;
     }
-    let report = server.run_with(|server| announce(server, &names)).await?;
-    say(format_args!("{report}"));
-    Ok(())
-}
-
-fn command_line() -> Result<(PathBuf, bool)> {
-    use lexopt::prelude::{Long, Value};
-
-    let (mut path, mut only_check) = (None, false);
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Value(value) if path.is_none() => path = Some(PathBuf::from(value)),
-            Long("check") => only_check = true,
-            Long("help") => bail!("{HELP}"),
-            other => bail!("{}\n\n{HELP}", other.unexpected()),
-        }
-    }
-    let path = path.with_context(|| format!("there is no configuration\n\n{HELP}"))?;
-    Ok((path, only_check))
+    Ok(server.service(Announce(names)))
 }
 
 /// Files are beside the configuration unless their paths are absolute.
@@ -78,7 +73,7 @@ fn attach_console(
     folder: &Path,
     commands: Commands,
     names: &mut Vec<String>,
-) -> Result<Server> {
+) -> Result<Server, BuildError> {
     if let Some(endpoint) = &config.ssh {
         let mut access = Access::nobody();
         if let Some(path) = &config.authorized_keys {
@@ -87,12 +82,13 @@ fn attach_console(
         if let Some(path) = &config.passwords {
             access = access.passwords(folder.join(path));
         }
-        access.check().context("nobody could log in")?;
-        let host_key = HostKey::load_or_create(folder.join(&config.host_key))?;
-        say(format_args!("host key {}", host_key.fingerprint()));
-        let console = SshConsole::new(host_key, access)
-            .commands(commands.clone())
-            .prompt("balancer> ");
+        access.check()?;
+        let console = SshConsole::new(
+            HostKey::load_or_create(folder.join(&config.host_key))?,
+            access,
+        )
+        .commands(commands.clone())
+        .prompt("balancer> ");
         server = server.listen(endpoint.clone(), console);
         names.push("ssh".to_owned());
     }
@@ -110,25 +106,20 @@ fn max_connections() -> usize {
     usize::try_from(descriptors / 5 * 2).unwrap_or(usize::MAX)
 }
 
-/// Starts the log on standard error; the console sets its level.
-fn start_log() -> LogLevel {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = Subscriber::builder()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_filter_reloading();
-    let handle = log.reload_handle();
-    log.init();
-    LogLevel::new(move |level| {
-        let filter = EnvFilter::try_new(level).map_err(|error| error.to_string())?;
-        handle.reload(filter).map_err(|error| error.to_string())
-    })
-}
+/// Prints where the listeners are, one to a line with its name, for people and for scripts.
+struct Announce(Vec<String>);
 
-/// Prints where the listeners are, one to a line, for people and for scripts.
-fn announce(server: &RunningServer, names: &[String]) {
-    for (address, name) in server.local_addresses().iter().zip(names) {
-        say(format_args!("listening {name}://{address}"));
+impl Service for Announce {
+    fn name(&self) -> &str {
+        "announce"
+    }
+
+    async fn start(&self, cx: &ServiceContext) -> Result<(), ServiceError> {
+        let snapshot = cx.resources().get::<ServerHandle>()?.snapshot();
+        for (listener, name) in snapshot.listeners.iter().zip(&self.0) {
+            say(format_args!("listening {name}://{}", listener.address));
+        }
+        Ok(())
     }
 }
 

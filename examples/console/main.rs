@@ -10,8 +10,7 @@ use cyclone_core::{
     Connector, Context as _, EventLoopDelay, Pool, RunningServer, Server, ServerHandle,
 };
 use cyclone_examples::console::{
-    Access, Call, Command, Commands, HostKey, LineConsole, LogLevel, PoolList, SshConsole,
-    hash_password,
+    Access, Call, Command, Commands, HostKey, LineConsole, LogLevel, SshConsole, hash_password,
 };
 use cyclone_web::{Application, RequestContext};
 use tracing_subscriber::EnvFilter;
@@ -69,7 +68,7 @@ async fn serve(options: Serve) -> Result<()> {
     let mut server = Server::new()
         .listen(options.http, web)
         .listen(options.ssh, console)
-        .resource(PoolList::new().pool(&pool))
+        .inspect("memory", pool)
         .resource(log_level)
         .service(delay)
         .shutdown_deadline(options.deadline);

@@ -4,21 +4,17 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cyclone_core::runner::logging::LogHandle;
-use cyclone_core::{ConnectionId, Context, Registry, ServerHandle};
-use tokio::time::Instant;
+use cyclone_core::{ConnectionId, Context, Registry, ServerHandle, SourceSnapshot};
 
 use super::command::{Answer, Call, Command, CommandError};
 use super::limits::MAX_SHOWN_CONNECTIONS;
-use super::shown::{LogLevel, PoolList};
+use super::log_level::LogLevel;
 
 type Outcome = Result<Answer, CommandError>;
 
 pub(super) fn all() -> impl Iterator<Item = Command> {
-    let since = Instant::now();
     [
-        Command::new("status", "", "the server in short", move |call| {
-            status(call, since)
-        }),
+        Command::new("status", "", "the server in short", status),
         Command::new(
             "connections",
             "[PROTOCOL]",
@@ -27,7 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = Command> {
         ),
         Command::new("close", "ID", "ends a connection at once", close),
         Command::new("services", "", "the services and how they are", services),
-        Command::new("pools", "", "the pools and what they did", pools),
+        Command::new("pools", "", "pools and links, and what they did", pools),
         Command::new("log", "LEVEL", "sets what is logged", log),
         Command::new(
             "shutdown",
@@ -40,29 +36,26 @@ pub(super) fn all() -> impl Iterator<Item = Command> {
     .into_iter()
 }
 
-async fn status(call: Call, since: Instant) -> Outcome {
+async fn status(call: Call) -> Outcome {
     let [] = call.exactly()?;
-    let handle = call.resources().get::<ServerHandle>()?;
-    let registry = handle.registry();
-    let phase = if handle.is_draining() {
-        "draining"
-    } else {
-        "serving"
-    };
-    let mut text = format!("{phase} for {}\n", span(since.elapsed()));
+    let snapshot = call.resources().get::<ServerHandle>()?.snapshot();
+    let mut text = format!("{} for {}\n", snapshot.readiness, span(snapshot.uptime));
+    let connections = &snapshot.connections;
     let _ = writeln!(
         text,
-        "connections {} open, {} accepted, {} refused",
-        registry.len(),
-        registry.accepted(),
-        registry.refused()
+        "connections {} of {} open, {} accepted, {} refused",
+        connections.open, connections.limit, connections.accepted, connections.refused
     );
-    for (protocol, open) in registry.counts() {
-        let _ = writeln!(text, "  {protocol} {open}");
+    for protocol in connections.protocols.iter().filter(|one| one.open > 0) {
+        let _ = writeln!(text, "  {} {}", protocol.protocol, protocol.open);
     }
-    let services = handle.services();
+    let services = &snapshot.services;
     let up = services.iter().filter(|one| one.health.is_up()).count();
     let _ = writeln!(text, "services {up} of {} up", services.len());
+    let limits = snapshot.limits();
+    for limit in limits.iter().filter(|limit| limit.name != "connections") {
+        let _ = writeln!(text, "{} {} of {}", limit.name, limit.used, limit.limit);
+    }
     Ok(text.into())
 }
 
@@ -128,33 +121,34 @@ async fn services(call: Call) -> Outcome {
 
 async fn pools(call: Call) -> Outcome {
     let [] = call.exactly()?;
+    let snapshot = call.resources().get::<ServerHandle>()?.snapshot();
     let mut text = String::new();
-    if let Ok(list) = call.resources().get::<PoolList>() {
-        for (name, pool) in list.read() {
-            let _ = writeln!(
-                text,
-                "{name}: {} of {} open, {} in use, {} idle, {} connecting, {} waiting; \
-                 {} made, {} failed, {} timeouts, {} refused, {} slow, {} broken, {} discarded",
-                pool.size,
-                pool.max_size,
-                pool.in_use,
-                pool.idle,
-                pool.connecting,
-                pool.waiting,
-                pool.created,
-                pool.failed,
-                pool.timeouts,
-                pool.refused,
-                pool.slow,
-                pool.broken,
-                pool.discarded,
-            );
+    for source in &snapshot.sources {
+        if matches!(source.kind, "pool" | "link") {
+            describe(source, &mut text);
         }
     }
     if text.is_empty() {
         text += "none\n";
     }
     Ok(text.into())
+}
+
+/// `pool orders up: connections 3 of 10, connections idle 2, ...`
+fn describe(source: &SourceSnapshot, text: &mut String) {
+    let _ = write!(text, "{} {}", source.kind, source.name);
+    if let Some(health) = &source.health {
+        let _ = write!(text, " {health}");
+    }
+    for (at, metric) in source.metrics.iter().enumerate() {
+        let name = metric.name.trim_end_matches("_total").replace('_', " ");
+        let separator = if at == 0 { ":" } else { "," };
+        let _ = write!(text, "{separator} {name} {}", metric.value);
+        if let Some(limit) = metric.limit {
+            let _ = write!(text, " of {limit}");
+        }
+    }
+    text.push('\n');
 }
 
 async fn log(call: Call) -> Outcome {
@@ -198,7 +192,7 @@ async fn quit(call: Call) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use cyclone_core::{PoolStatistics, Resources, Session};
+    use cyclone_core::{Health, Inspect, Inspection, Metric, Resources, Server, Session};
 
     use super::*;
     use crate::console::Commands;
@@ -211,21 +205,54 @@ mod tests {
             .map_err(|error| error.to_string())
     }
 
+    /// What a server that runs answers.
+    async fn ask(server: Server, line: &str) -> String {
+        let running = server.start().await.unwrap();
+        run(running.resources().clone(), line).await.unwrap()
+    }
+
+    struct Counted(&'static str);
+
+    impl Inspect for Counted {
+        fn kind(&self) -> &'static str {
+            self.0
+        }
+
+        fn inspect(&self) -> Inspection {
+            Inspection::new()
+                .health(Health::Degraded("slow".into()))
+                .metric(Metric::gauge("connections_idle", "", 3u64).limit(10u64))
+                .metric(Metric::counter("created_total", "", 7u64))
+        }
+    }
+
     #[tokio::test]
-    async fn pools_shows_the_numbers_of_each() {
-        let list = PoolList::new()
-            .statistics("orders", || {
-                let mut statistics = PoolStatistics::default();
-                (statistics.size, statistics.max_size) = (3, 10);
-                statistics
-            })
-            .statistics("logs", PoolStatistics::default);
-        let text = run(Resources::builder().insert(list).build(), "pools").await;
-        let text = text.unwrap();
-        assert!(text.starts_with("orders: 3 of 10 open, 0 in use"), "{text}");
-        assert!(text.contains("\nlogs: 0 of 0 open"), "{text}");
-        let none = run(Resources::default(), "pools").await;
-        assert_eq!(none, Ok("none\n".to_owned()));
+    async fn pools_shows_the_numbers_of_pools_and_links() {
+        let server = Server::new()
+            .inspect("orders", Counted("pool"))
+            .inspect("other", Counted("bus"))
+            .inspect("phone", Counted("link"));
+        let numbers = "degraded: slow: connections idle 3 of 10, created 7";
+        assert_eq!(
+            ask(server, "pools").await,
+            format!("pool orders {numbers}\nlink phone {numbers}\n")
+        );
+        assert_eq!(ask(Server::new(), "pools").await, "none\n");
+    }
+
+    #[tokio::test]
+    async fn status_shows_what_has_a_limit() {
+        let server = Server::new()
+            .max_connections(7)
+            .inspect("orders", Counted("pool"));
+        let text = ask(server, "status").await;
+        assert!(text.starts_with("ready for 00:00:0"), "{text}");
+        let part = "connections 0 of 7 open, 0 accepted, 0 refused\nservices 0 of 0 up\n";
+        assert!(text.contains(part), "{text}");
+        assert!(
+            text.contains("\npool orders connections idle 3 of 10\n"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ const LOG_LINES: usize = 60;
 pub(crate) struct Example {
     /// The name of the binary.
     pub(crate) binary: &'static str,
-    /// Its arguments; `{data}` becomes an empty folder.
+    /// Its arguments; `{data}` becomes an empty folder, `{root}` the root of the workspace.
     arguments: &'static [&'static str],
     /// How many `listening` lines to wait for.
     listeners: usize,
@@ -46,6 +46,17 @@ pub(crate) const EXAMPLES: &[Example] = &[
             "examples/admin/tests/browser.cjs",
             "examples/admin/tests/metrics.py",
         ],
+    },
+    Example {
+        binary: "balancer",
+        arguments: &[
+            "--balancer",
+            "{root}/examples/balancer/tests/nobody.toml",
+            "--port",
+            "0",
+        ],
+        listeners: 3,
+        scripts: &["examples/balancer/tests/foreign_http.py"],
     },
     Example {
         binary: "console",
@@ -141,8 +152,11 @@ fn drive(
     std::fs::create_dir_all(&data)?;
     let mut command = Command::new(metadata.target_directory.join("debug").join(example.binary));
     let place = data.to_string_lossy();
-    let arguments = example.arguments.iter();
-    command.args(arguments.map(|argument| argument.replace("{data}", &place)));
+    let root = workspace::root();
+    let root = root.to_string_lossy();
+    for argument in example.arguments {
+        command.arg(argument.replace("{data}", &place).replace("{root}", &root));
+    }
     // What the server has to say is only of interest when something fails.
     let log = folder.join(format!("{name}.log"));
     command.env("NO_COLOR", "1").stderr(File::create(&log)?);

@@ -53,7 +53,7 @@ async def main():
         async with asyncssh.connect(**common, client_keys=[key]) as connection:
             assert connection.get_server_host_key().get_fingerprint() == fingerprint
             done = await connection.run("status")
-            assert done.exit_status == 0 and done.stdout.startswith("serving"), (kind, done)
+            assert done.exit_status == 0 and done.stdout.startswith("ready"), (kind, done)
             # Several at once on one connection.
             done = await asyncio.gather(*(connection.run("help close") for _ in range(3)))
             assert all(one.stdout == "close ID\n  ends a connection at once\n" for one in done), done
@@ -86,7 +86,7 @@ async def main():
         assert seen == b"type help for the commands\r\ncyclone> ", seen
         terminal.stdin.write(b"pools\r")
         seen = await terminal.stdout.readuntil(b"cyclone> ")
-        assert seen.startswith(b"pools\r\nmemory: "), seen
+        assert seen.startswith(b"pools\r\npool memory "), seen
         terminal.stdin.write(b"shutdown\r")
         rest = await terminal.stdout.read()
         assert rest.endswith(b"\r\nthe server shuts down, good-bye\r\n"), rest
