@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cyclone_core::Health;
 use cyclone_core::proxy_protocol::{self, ProxyAddresses};
+use cyclone_core::{Endpoint, Health, Server};
 use cyclone_examples::balancer::Mode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -203,6 +203,37 @@ async fn backends_are_told_of_the_client() {
         }
         assert_eq!(&bytes[length..], b"hello");
     }
+}
+
+/// A server of ours reads what a balancer of ours writes, and the other way round.
+#[tokio::test(start_paused = true)]
+async fn a_chain_of_balancers_keeps_the_client() {
+    let who = cyclone_core::protocol_fn(
+        "who",
+        |mut connection: cyclone_core::Connection| async move {
+            let answer = connection.peer().to_string();
+            connection.write_all(answer.as_bytes()).await
+        },
+    );
+    let trusting = |text: &str| text.parse::<Endpoint>().unwrap();
+    let backend = Server::new()
+        .listen(trusting("tcp:0:interface=127.0.0.1:proxy=v2"), who)
+        .start()
+        .await
+        .unwrap();
+    let address = backend.local_addresses()[0].to_string();
+    let inner = Bench::of(&format!(
+        "[listeners.web]\nendpoints = [\"tcp:0:interface=127.0.0.1:proxy=v1\"]\ngroup = \"g\"\n\
+         [groups.g]\nproxy = \"v2\"\n{NO_CHECKS}\nbackends = [{{ name = \"a\", address = \"{address}\" }}]\n"
+    ))
+    .await;
+    let own = format!("proxy = \"v1\"\n{NO_CHECKS}");
+    let outer = Bench::start(&own, &[&inner.address.to_string()], "").await;
+    let mut client = outer.connect().await;
+    let mut seen = String::new();
+    let read = client.read_to_string(&mut seen);
+    timeout(PATIENCE, read).await.unwrap().unwrap();
+    assert_eq!(seen, client.local_addr().unwrap().to_string());
 }
 
 #[tokio::test(start_paused = true)]

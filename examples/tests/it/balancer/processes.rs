@@ -115,9 +115,9 @@ impl Front {
         assert!(waited.is_ok(), "{}", self.backend(name).await);
     }
 
-    async fn terminate(&self) {
+    async fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
+        let sent = Command::new("kill").args([signal, &pid]).status().await;
         assert!(sent.unwrap().success());
     }
 
@@ -293,6 +293,34 @@ async fn a_backend_is_replaced_under_load_without_a_loss() {
     assert_eq!(load.end().await, []);
 }
 
+/// A new process takes the listeners over with a new configuration, and no request is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_configuration_is_taken_over_under_load() {
+    let mut front = Front::start(2, "").await;
+    let load = Load::start(front.web, CLIENTS);
+    load.wait(200).await;
+    let path = front.folder.path().join("balancer.toml");
+    let old = fs::read_to_string(&path).unwrap();
+    let new = old.replacen("\" }", "\", weight = 0 }", 1);
+    assert_ne!(old, new);
+    fs::write(&path, new).unwrap();
+    front.signal("-USR2").await;
+    // The new process says where it is at the same place.
+    let web = listening(&mut front.output, "web").await;
+    assert_eq!(web, front.web.to_string());
+    let ended = timeout(PATIENCE, front.child.wait()).await.unwrap();
+    assert!(ended.unwrap().success());
+    load.wait(200).await;
+    assert_eq!(load.end().await, []);
+    assert_eq!(front.served("tours/a").await, 0);
+    assert!(front.served("tours/b").await > 0);
+    let answer = front.ask("shutdown").await;
+    assert!(answer.starts_with("shutting down"), "{answer}");
+    // Until the new process has closed it.
+    let rest = async { while front.output.next_line().await.unwrap().is_some() {} };
+    timeout(PATIENCE, rest).await.unwrap();
+}
+
 /// SIGTERM ends the balancer, but no request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_balancer_drains_under_load() {
@@ -306,7 +334,7 @@ async fn the_balancer_drains_under_load() {
     .0;
     let load = Load::start(front.web, CLIENTS);
     load.wait(200).await;
-    front.terminate().await;
+    front.signal("-TERM").await;
     // The clients end when there is nobody any more to connect to.
     let mut lost = Vec::new();
     for client in load.clients {
