@@ -59,7 +59,7 @@ pub(crate) use hyper1::oracle::serve_by;
 pub(crate) use wire::{Upload, Wire};
 
 /// What HTTP is called in TLS, the better first (RFC 9113, section 3.2, and RFC 7301, section 6).
-pub(crate) const ALPN: &[&str] = &["h2", "http/1.1"];
+pub(crate) const ALPN: &[&str] = &["h2", "http/1.1", "http/1.0"];
 
 /// What serves the requests of a connection.
 pub(crate) trait HttpService: Clone + Send + Sync + 'static {

@@ -58,6 +58,16 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_NODE"),
     },
     Program {
+        names: &["openssl"],
+        package: "openssl",
+        variable: Some("CYCLONE_TEST_OPENSSL"),
+    },
+    Program {
+        names: &["h2load"],
+        package: "nghttp2-client",
+        variable: Some("CYCLONE_TEST_H2LOAD"),
+    },
+    Program {
         names: &["npm"],
         package: "npm",
         variable: None,

@@ -11,6 +11,8 @@ mod freeswitch;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod https;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod terminate;

@@ -1,5 +1,3 @@
-use std::net::Ipv4Addr;
-
 use crate::endpoint::Endpoint;
 use crate::tls::TlsErrorKind;
 
@@ -153,7 +151,7 @@ fn loaded_endpoint_shares_its_certificates() {
     assert_eq!(one.load().unwrap(), two.load().unwrap());
     let unread = endpoint.tls.unwrap();
     assert_ne!(unread.load().unwrap(), unread.load().unwrap());
-    let plain = Endpoint::tcp(1).interface(Ipv4Addr::LOCALHOST);
+    let plain = Endpoint::loopback(1);
     assert_eq!(plain.clone().load_tls().unwrap(), plain);
 }
 
