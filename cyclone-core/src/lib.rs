@@ -201,6 +201,8 @@ pub use log::{
 pub use looping_call::{LoopingCall, SHORTEST_INTERVAL, Tick};
 #[cfg(feature = "metrics")]
 pub use metrics::METRICS_INTERVAL;
+#[cfg(feature = "opentelemetry")]
+pub use metrics::export_metrics;
 pub use network::{Network, NetworkError};
 pub use opening::DEFAULT_OPENING_TIMEOUT;
 pub use operation::{DEFAULT_OPERATION_TIMEOUT, NotSent, OperationError, Outcome};

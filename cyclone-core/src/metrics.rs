@@ -8,12 +8,16 @@ use crate::inspect::{Metric, MetricKind};
 use crate::service::{ServiceInfo, ServiceState};
 use crate::snapshot::{Snapshot, SourceSnapshot};
 
+#[cfg(feature = "opentelemetry")]
+mod otel;
 #[cfg(feature = "metrics")]
 mod publish;
 #[cfg(test)]
 mod tests;
 mod text;
 
+#[cfg(feature = "opentelemetry")]
+pub use otel::export_metrics;
 #[cfg(feature = "metrics")]
 pub use publish::METRICS_INTERVAL;
 #[cfg(feature = "metrics")]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cyclone_core::{Context as _, ServerHandle};
+use cyclone_core::{Context as _, Resources, ServerHandle};
 
 use crate::application::Application;
 use crate::context::RequestContext;
@@ -79,11 +79,13 @@ struct Shared {
     is_health_open: bool,
     is_read_only: bool,
     /// In the place of the server that the request came to.
-    server: Option<ServerHandle>,
+    servers: Option<Arc<Servers>>,
     /// The metrics of the program, rendered by whoever records them.
     recorded: Option<Recorded>,
     hub: Hub,
 }
+
+type Servers = dyn Fn(&Resources) -> Vec<ServerHandle> + Send + Sync;
 
 type Recorded = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -95,7 +97,7 @@ impl Admin {
                 access: Access::Local,
                 is_health_open: false,
                 is_read_only: false,
-                server: None,
+                servers: None,
                 recorded: None,
                 hub: Hub::default(),
             }),
@@ -133,9 +135,35 @@ impl Admin {
         self
     }
 
-    /// Looks at this server, and not at the one that the requests come to.
-    pub fn server(mut self, server: ServerHandle) -> Self {
-        self.edit().server = Some(server);
+    /// Looks at this server, and not at the one that the requests come to. So a second server can show how the first one
+    /// drains, to its end.
+    pub fn server(self, server: ServerHandle) -> Self {
+        self.servers(move |_| vec![server.clone()])
+    }
+
+    /// Looks at these servers as one, and not only at the one that the requests come to; when there are none, at that one.
+    /// For programs with a server for each core: connections add up, services and what is inspected are shown for each,
+    /// metrics have a label `server`. It is asked with every request, with the resources of the server that it came to.
+    ///
+    /// With the runner of `cyclone-core`, whose `Process` knows the servers of all its workers in threads:
+    ///
+    /// ```
+    /// use cyclone_core::{Resources, ServerHandle};
+    /// use cyclone_web::admin::Admin;
+    /// # struct Process;
+    /// # impl Process { fn servers(&self) -> Vec<ServerHandle> { Vec::new() } }
+    ///
+    /// fn workers(resources: &Resources) -> Vec<ServerHandle> {
+    ///     resources.get::<Process>().map(Process::servers).unwrap_or_default()
+    /// }
+    /// let admin = Admin::new().servers(workers);
+    /// # let _ = admin;
+    /// ```
+    pub fn servers(
+        mut self,
+        servers: impl Fn(&Resources) -> Vec<ServerHandle> + Send + Sync + 'static,
+    ) -> Self {
+        self.edit().servers = Some(Arc::new(servers));
         self
     }
 
@@ -175,13 +203,17 @@ impl Admin {
 }
 
 impl Shared {
-    fn server<'a>(&'a self, cx: &'a RequestContext) -> Result<&'a ServerHandle> {
-        match &self.server {
-            Some(server) => Ok(server),
-            None => cx.resources().get().map_err(|missing| {
-                Error::internal("the admin pages are in no server of cyclone").because(missing)
-            }),
+    /// What is looked at: one server at least.
+    fn servers(&self, cx: &RequestContext) -> Result<Vec<ServerHandle>> {
+        let asked = self.servers.as_ref().map(|ask| ask(cx.resources()));
+        if let Some(servers) = asked.filter(|servers| !servers.is_empty()) {
+            return Ok(servers);
         }
+        let own: std::result::Result<&ServerHandle, _> = cx.resources().get();
+        let own = own.map_err(|missing| {
+            Error::internal("the admin pages are in no server of cyclone").because(missing)
+        });
+        Ok(vec![own?.clone()])
     }
 }
 

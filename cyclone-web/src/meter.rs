@@ -6,6 +6,8 @@ mod absent;
 mod counting;
 #[cfg(feature = "metrics")]
 mod numbers;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 #[cfg(all(test, feature = "metrics"))]
 mod tests;
 

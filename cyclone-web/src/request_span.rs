@@ -93,18 +93,18 @@ impl RequestSpan {
 }
 
 /// The method, or `_OTHER` as the conventions have it for what clients invent.
-fn known(method: &Method) -> &str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET
-        | Method::HEAD
-        | Method::POST
-        | Method::PUT
-        | Method::DELETE
-        | Method::PATCH
-        | Method::OPTIONS
-        | Method::QUERY
-        | Method::CONNECT
-        | Method::TRACE => method.as_str(),
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        Method::QUERY => "QUERY",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
         _ => "_OTHER",
     }
 }

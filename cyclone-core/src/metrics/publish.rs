@@ -146,10 +146,14 @@ impl ServerHandle {
     /// time are published in whole seconds, histograms not here but when something is observed.
     pub fn publish_metrics(&self) {
         self.observed.published.publish(self.snapshot().metrics());
+        #[cfg(feature = "opentelemetry")]
+        super::otel::look_for_names();
     }
 
     /// Publishes at intervals until everything of the server is cut.
     pub(crate) async fn publish_until_end(self) {
+        #[cfg(feature = "opentelemetry")]
+        let _exported = super::otel::Exported::new(&self);
         loop {
             self.publish_metrics();
             tokio::select! {

@@ -16,6 +16,32 @@ impl Snapshot {
     pub fn to_prometheus(&self) -> String {
         render(&self.metrics())
     }
+
+    /// The metrics of several servers of one process in Prometheus' text format: with a label `server`, which is the
+    /// number of the server from 1 on. Those of the process are there once.
+    #[must_use]
+    pub fn all_to_prometheus(servers: &[Self]) -> String {
+        if let [one] = servers {
+            return one.to_prometheus();
+        }
+        let mut all = Vec::new();
+        for (at, server) in servers.iter().enumerate() {
+            let metrics = server.metrics().into_iter();
+            all.extend(
+                metrics
+                    .filter(|metric| at == 0 || !metric.of_process)
+                    .map(|metric| {
+                        if metric.of_process {
+                            metric
+                        } else {
+                            metric.label("server", (at + 1).to_string())
+                        }
+                    }),
+            );
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        render(&all)
+    }
 }
 
 /// Renders metrics of which those of one name follow each other.

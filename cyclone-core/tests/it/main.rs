@@ -26,6 +26,8 @@ mod looping_call;
 mod metrics;
 #[cfg(feature = "runner")]
 mod options;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod pool;
 #[cfg(feature = "runner")]
 mod process;

@@ -1,6 +1,6 @@
 //! `/connections`: those that are open, and the end of one.
 
-use cyclone_core::{ConnectionId, ConnectionInfo};
+use cyclone_core::{ConnectionId, ConnectionInfo, ServerHandle};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -18,16 +18,20 @@ const LISTED_CONNECTIONS: usize = 100;
 #[derive(Debug, Serialize)]
 pub(super) struct ConnectionJson {
     id: u64,
+    /// The number of the server, where there are several: each has connections of its own numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<usize>,
     protocol: &'static str,
     peer: String,
     local: String,
     age_s: f64,
 }
 
-impl From<&ConnectionInfo> for ConnectionJson {
-    fn from(info: &ConnectionInfo) -> Self {
+impl ConnectionJson {
+    fn new(info: &ConnectionInfo, server: Option<usize>) -> Self {
         Self {
             id: info.id().get(),
+            server,
             protocol: info.protocol(),
             peer: info.peer().remote().to_string(),
             local: info.peer().local().to_string(),
@@ -51,18 +55,37 @@ pub(super) fn list(shared: &Shared, cx: &mut RequestContext) -> Result {
     };
     let limit = limit.min(MAX_LISTED_CONNECTIONS);
     let protocol = cx.optional_argument("protocol")?;
-    let registry = shared.server(cx)?.registry();
-    let open = registry.len();
-    let connections = match protocol {
-        None => registry.newest(limit),
-        Some(protocol) => {
-            let all = registry.newest(usize::MAX);
-            let wanted = all.into_iter().filter(|info| info.protocol() == protocol);
-            wanted.take(limit).collect()
-        }
-    };
-    let connections = connections.iter().map(ConnectionJson::from).collect();
+    let servers = shared.servers(cx)?;
+    let open = servers.iter().map(|server| server.registry().len()).sum();
+    let connections = newest(&servers, limit, protocol.as_deref());
     cx.json(&List { open, connections })
+}
+
+/// The newest connections of all servers that speak a protocol.
+pub(super) fn newest(
+    servers: &[ServerHandle],
+    limit: usize,
+    protocol: Option<&str>,
+) -> Vec<ConnectionJson> {
+    let mut all = Vec::new();
+    for (at, server) in servers.iter().enumerate() {
+        let number = (servers.len() > 1).then_some(at + 1);
+        let most = if protocol.is_some() {
+            usize::MAX
+        } else {
+            limit
+        };
+        let newest = server.registry().newest(most).into_iter();
+        let wanted = newest.filter(|info| protocol.is_none_or(|name| info.protocol() == name));
+        all.extend(wanted.take(limit).map(|info| (info.age(), number, info)));
+    }
+    if servers.len() > 1 {
+        all.sort_by_key(|(age, ..)| *age);
+    }
+    let newest = all.into_iter().take(limit);
+    newest
+        .map(|(_, number, info)| ConnectionJson::new(&info, number))
+        .collect()
 }
 
 pub(super) fn close(shared: &Shared, cx: &mut RequestContext) -> Result {
@@ -72,8 +95,13 @@ pub(super) fn close(shared: &Shared, cx: &mut RequestContext) -> Result {
     }
     let id = cx.path_argument("id")?;
     let id: u64 = id.parse().map_err(|_| Error::not_found())?;
-    let registry = shared.server(cx)?.registry();
-    if !registry.close(ConnectionId::from(id)) {
+    let number = match cx.optional_argument("server")? {
+        None => 1,
+        Some(number) => number.parse().map_err(|_| Error::not_found())?,
+    };
+    let servers = shared.servers(cx)?;
+    let server = usize::checked_sub(number, 1).and_then(|at| servers.get(at));
+    if !server.is_some_and(|server| server.registry().close(ConnectionId::from(id))) {
         return Err(Error::not_found().message("there is no such connection"));
     }
     tracing::info!(id, by = %cx.peer().remote(), "connection closed by an operator");

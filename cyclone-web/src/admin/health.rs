@@ -1,6 +1,6 @@
 //! `/live` and `/ready`: what balancers and process managers ask.
 
-use cyclone_core::Readiness;
+use cyclone_core::{Readiness, ServerHandle};
 use http::StatusCode;
 
 use super::{Shared, status};
@@ -14,6 +14,17 @@ pub(super) fn is_verbose(cx: &RequestContext) -> bool {
     arguments.is_ok_and(|arguments| arguments.get("verbose").is_some_and(|value| value != "0"))
 }
 
+/// All have to be ready, as nobody knows to which a connection comes.
+pub(super) fn worst(all: impl Iterator<Item = Readiness>) -> Readiness {
+    all.max_by_key(|readiness| match readiness {
+        Readiness::Ready => 0,
+        Readiness::Down(_) => 1,
+        Readiness::Starting(_) => 2,
+        _ => 3,
+    })
+    .unwrap_or(Readiness::Ready)
+}
+
 /// The process runs and its event loop turns, or nobody would answer.
 pub(super) fn live(cx: &mut RequestContext) -> Result {
     cx.text("live\n")
@@ -21,7 +32,9 @@ pub(super) fn live(cx: &mut RequestContext) -> Result {
 
 /// One word, or with `verbose` the reasons.
 pub(super) fn ready(shared: &Shared, cx: &mut RequestContext) -> Result {
-    let readiness = shared.server(cx)?.readiness();
+    let servers = shared.servers(cx)?;
+    let all = servers.iter().map(ServerHandle::readiness);
+    let readiness = worst(all);
     if !matches!(readiness, Readiness::Ready) {
         cx.set_status(StatusCode::SERVICE_UNAVAILABLE);
     }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cyclone_core::{MetricKind, ServerHandle, Snapshot};
+use cyclone_core::{ServerHandle, Snapshot};
 use http::Method;
 use http::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
-use super::connections::ConnectionJson;
+use super::connections::{self, ConnectionJson};
 use super::endpoint::unavailable;
 use super::status::StatusJson;
 use crate::context::RequestContext;
@@ -80,18 +80,17 @@ struct Event<'a> {
 
 impl Hub {
     /// The newest event, taken now unless it is fresh.
-    fn event(&self, server: &ServerHandle, read_only: bool) -> Result<Bytes> {
+    fn event(&self, servers: &[ServerHandle], read_only: bool) -> Result<Bytes> {
         let mut all = self.lock();
-        let shown = of_server(&mut all, server);
+        let shown = of_server(&mut all, servers)?;
         if shown.taken_at.is_some_and(|at| at.elapsed() < FRESH) {
             return Ok(shown.event.clone());
         }
-        let snapshot = server.snapshot();
-        let point = Point::of(&snapshot);
-        let connections = server.registry().newest(SHOWN_CONNECTIONS);
+        let snapshots: Vec<_> = servers.iter().map(ServerHandle::snapshot).collect();
+        let point = Point::of(&snapshots);
         let event = Event {
-            status: &StatusJson::from(&snapshot),
-            connections: connections.iter().map(ConnectionJson::from).collect(),
+            status: &StatusJson::of(&snapshots),
+            connections: connections::newest(servers, SHOWN_CONNECTIONS, None),
             point,
             read_only,
         };
@@ -107,9 +106,9 @@ impl Hub {
     }
 
     /// What was before, for the charts.
-    fn history(&self, server: &ServerHandle) -> Result<String> {
+    fn history(&self, servers: &[ServerHandle]) -> Result<String> {
         let mut all = self.lock();
-        let shown = of_server(&mut all, server);
+        let shown = of_server(&mut all, servers)?;
         let points: Vec<_> = shown.history.iter().collect();
         let json = serde_json::to_string(&points)
             .map_err(|error| Error::internal("the history cannot be written").because(error))?;
@@ -133,7 +132,14 @@ impl Hub {
     }
 }
 
-fn of_server<'a>(all: &'a mut Vec<(ServerHandle, Shown)>, server: &ServerHandle) -> &'a mut Shown {
+/// What is shown of these servers: they are known by the first.
+fn of_server<'a>(
+    all: &'a mut Vec<(ServerHandle, Shown)>,
+    servers: &[ServerHandle],
+) -> Result<&'a mut Shown> {
+    let Some(server) = servers.first() else {
+        return Err(Error::internal("there is no server to look at"));
+    };
     let at = all.iter().position(|(other, _)| other.is_same(server));
     let at = at.unwrap_or_else(|| {
         if all.len() == SHOWN_SERVERS {
@@ -142,7 +148,7 @@ fn of_server<'a>(all: &'a mut Vec<(ServerHandle, Shown)>, server: &ServerHandle)
         all.push((server.clone(), Shown::default()));
         all.len() - 1
     });
-    &mut all[at].1
+    Ok(&mut all[at].1)
 }
 
 /// Somebody who looks at the live page.
@@ -155,31 +161,36 @@ impl Drop for Viewer {
 }
 
 impl Point {
-    fn of(snapshot: &Snapshot) -> Self {
-        let number = |kind: &str, name: &str| {
-            let of_kind = snapshot.sources.iter().filter(|source| source.kind == kind);
+    fn of(snapshots: &[Snapshot]) -> Self {
+        let numbers = |kind: &'static str, name: &'static str| {
+            let sources = snapshots.iter().flat_map(|snapshot| &snapshot.sources);
+            let of_kind = sources.filter(move |source| source.kind == kind);
             let metrics = of_kind.flat_map(|source| &source.metrics);
-            let named = metrics.filter(|metric| metric.name == name);
-            let values: Vec<_> = named
-                .filter(|metric| metric.kind != MetricKind::Histogram)
-                .map(|metric| metric.value.as_f64())
-                .collect();
-            (!values.is_empty()).then(|| values.iter().sum::<f64>())
+            let named = metrics.filter(move |metric| metric.name == name);
+            named.map(|metric| metric.value.as_f64())
         };
+        let process = snapshots.first().map(|first| &first.process);
+        let uptime = snapshots.iter().map(|snapshot| snapshot.uptime).max();
+        let cpu_time = process.and_then(|process| process.cpu_time);
         Self {
-            at_s: snapshot.uptime.as_secs_f64(),
-            open: snapshot.connections.open,
-            requests: number("http", "requests_total").unwrap_or(0.0),
-            cpu_s: snapshot.process.cpu_time.unwrap_or_default().as_secs_f64(),
-            resident_bytes: snapshot.process.resident_bytes.unwrap_or(0),
-            delay_s: number("event_loop", "delay_worst_seconds"),
+            at_s: uptime.unwrap_or_default().as_secs_f64(),
+            open: snapshots
+                .iter()
+                .map(|snapshot| snapshot.connections.open)
+                .sum(),
+            requests: numbers("http", "requests_total").sum(),
+            cpu_s: cpu_time.unwrap_or_default().as_secs_f64(),
+            resident_bytes: process
+                .and_then(|process| process.resident_bytes)
+                .unwrap_or(0),
+            delay_s: numbers("event_loop", "delay_worst_seconds").reduce(f64::max),
         }
     }
 }
 
 /// Sends events until the viewer goes or the server drains.
 pub(super) async fn stream(shared: &Shared, cx: &mut RequestContext) -> Result {
-    let server = shared.server(cx)?.clone();
+    let mut servers = shared.servers(cx)?;
     let _viewer = shared.hub.enter()?;
     let headers = cx.response_headers_mut();
     headers.insert(header::CONTENT_TYPE, EVENT_STREAM);
@@ -191,15 +202,17 @@ pub(super) async fn stream(shared: &Shared, cx: &mut RequestContext) -> Result {
     }
     let session = cx.session().clone();
     let mut draining = session.draining();
-    cx.write(shared.hub.history(&server)?);
+    cx.write(shared.hub.history(&servers)?);
     let mut due = Instant::now();
     loop {
-        cx.write(shared.hub.event(&server, shared.is_read_only)?);
+        cx.write(shared.hub.event(&servers, shared.is_read_only)?);
         cx.flush().await?;
         due = (due + INTERVAL).max(Instant::now());
         tokio::select! {
             () = sleep_until(due) => {}
             () = &mut draining => return cx.finish(),
         }
+        // Workers come and go.
+        servers = shared.servers(cx)?;
     }
 }

@@ -1,5 +1,6 @@
 //! `/metrics`: the text that Prometheus reads.
 
+use cyclone_core::{ServerHandle, Snapshot};
 use http::header::{self, HeaderValue};
 
 use super::Shared;
@@ -11,13 +12,18 @@ const PROMETHEUS: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 pub(super) fn answer(shared: &Shared, cx: &mut RequestContext) -> Result {
-    let server = shared.server(cx)?;
+    let servers = shared.servers(cx)?;
     let text = match &shared.recorded {
         Some(render) => {
-            server.publish_metrics();
+            for server in &servers {
+                server.publish_metrics();
+            }
             render()
         }
-        None => server.snapshot().to_prometheus(),
+        None => {
+            let snapshots: Vec<_> = servers.iter().map(ServerHandle::snapshot).collect();
+            Snapshot::all_to_prometheus(&snapshots)
+        }
     };
     let headers = cx.response_headers_mut();
     headers.insert(header::CONTENT_TYPE, PROMETHEUS);

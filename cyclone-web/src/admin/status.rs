@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use cyclone_core::{
-    Health, Metric, MetricValue, Readiness, ServiceFailure, ServiceInfo, Snapshot, SourceSnapshot,
+    ConnectionsSnapshot, Health, Metric, MetricValue, ProcessFacts, Readiness, RuntimeFacts,
+    ServerHandle, ServiceFailure, ServiceInfo, Snapshot, SourceSnapshot,
 };
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Shared;
+use super::{Shared, health};
 use crate::context::RequestContext;
 use crate::error::Result;
 
 pub(super) fn answer(shared: &Shared, cx: &mut RequestContext) -> Result {
-    let snapshot = shared.server(cx)?.snapshot();
-    cx.json(&StatusJson::from(&snapshot))
+    let servers = shared.servers(cx)?;
+    let snapshots: Vec<_> = servers.iter().map(ServerHandle::snapshot).collect();
+    cx.json(&StatusJson::of(&snapshots))
 }
 
 /// What `/status.json` answers. Times are in seconds; fields may be added.
@@ -27,6 +29,8 @@ pub(super) struct StatusJson {
     version: Option<String>,
     taken_at: f64,
     uptime_s: f64,
+    /// How many servers this is about.
+    servers: usize,
     readiness: ReadinessJson,
     connections: ConnectionsJson,
     listeners: Vec<ListenerJson>,
@@ -56,7 +60,7 @@ struct HealthJson {
     reason: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct ConnectionsJson {
     open: usize,
     limit: usize,
@@ -72,7 +76,7 @@ struct ProtocolJson {
     begun: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 struct ListenerJson {
     endpoint: String,
     address: String,
@@ -137,7 +141,7 @@ struct LimitJson {
     limit: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct ProcessJson {
     pid: u32,
     started_at: Option<f64>,
@@ -149,7 +153,7 @@ struct ProcessJson {
     max_files: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct RuntimeJson {
     workers: usize,
     tasks: usize,
@@ -157,57 +161,123 @@ struct RuntimeJson {
     busy_s: f64,
 }
 
-impl From<&Snapshot> for StatusJson {
-    fn from(snapshot: &Snapshot) -> Self {
-        let (connections, process) = (&snapshot.connections, &snapshot.process);
-        let protocols = connections.protocols.iter().map(|one| ProtocolJson {
-            protocol: one.protocol,
-            open: one.open,
-            begun: one.begun,
-        });
-        let listeners = snapshot.listeners.iter().map(|one| ListenerJson {
-            endpoint: one.endpoint.clone(),
-            address: one.address.to_string(),
-            protocol: one.protocol,
-        });
+impl StatusJson {
+    /// Several servers as one: what each has is shown with its number, what can be is added up.
+    pub(super) fn of(snapshots: &[Snapshot]) -> Self {
+        let first = snapshots.first();
+        let readiness = health::worst(snapshots.iter().map(|one| one.readiness.clone()));
+        let uptime = snapshots.iter().map(|one| one.uptime).max();
+        let mut status = Self {
+            cyclone: env!("CARGO_PKG_VERSION"),
+            version: first.and_then(|first| first.version.clone()),
+            taken_at: first.map_or(0.0, |first| since_1970(first.taken_at)),
+            uptime_s: uptime.unwrap_or_default().as_secs_f64(),
+            servers: snapshots.len(),
+            readiness: (&readiness).into(),
+            connections: ConnectionsJson::default(),
+            listeners: Vec::new(),
+            services: Vec::new(),
+            sources: Vec::new(),
+            limits: Vec::new(),
+            process: first.map_or_else(ProcessJson::default, |first| (&first.process).into()),
+            runtime: RuntimeJson::default(),
+        };
+        for (at, snapshot) in snapshots.iter().enumerate() {
+            let number = (snapshots.len() > 1).then_some(at + 1);
+            status.connections.add(&snapshot.connections);
+            status.add_listeners(snapshot);
+            status.add_parts(snapshot, number);
+            status.runtime.add(&snapshot.runtime);
+        }
+        status
+    }
+
+    fn add_listeners(&mut self, snapshot: &Snapshot) {
+        for one in &snapshot.listeners {
+            let listener = ListenerJson {
+                endpoint: one.endpoint.clone(),
+                address: one.address.to_string(),
+                protocol: one.protocol,
+            };
+            if !self.listeners.contains(&listener) {
+                self.listeners.push(listener);
+            }
+        }
+    }
+
+    fn add_parts(&mut self, snapshot: &Snapshot, number: Option<usize>) {
+        let services = snapshot.services.iter().map(ServiceJson::from);
+        let sources = snapshot.sources.iter().map(SourceJson::from);
         let limits = snapshot.limits().into_iter().map(|one| LimitJson {
             name: one.name,
             used: one.used,
             limit: one.limit,
         });
+        let Some(number) = number else {
+            self.services.extend(services);
+            self.sources.extend(sources);
+            self.limits.extend(limits);
+            return;
+        };
+        self.services
+            .push(ServiceJson::server(snapshot, number, services.collect()));
+        self.sources.extend(sources.map(|mut source| {
+            source.name = format!("{} · {number}", source.name);
+            source
+        }));
+        // Those of the process are there once.
+        let own = limits.filter(|one| number == 1 || one.name != "open files");
+        self.limits.extend(own.map(|mut one| {
+            if one.name != "open files" {
+                one.name = format!("{} · {number}", one.name);
+            }
+            one
+        }));
+    }
+}
+
+impl ConnectionsJson {
+    fn add(&mut self, connections: &ConnectionsSnapshot) {
+        self.open += connections.open;
+        self.limit += connections.limit;
+        self.accepted += connections.accepted;
+        self.refused += connections.refused;
+        for one in &connections.protocols {
+            let mut known = self.protocols.iter_mut();
+            if let Some(known) = known.find(|known| known.protocol == one.protocol) {
+                known.open += one.open;
+                known.begun += one.begun;
+            } else {
+                self.protocols.push(ProtocolJson {
+                    protocol: one.protocol,
+                    open: one.open,
+                    begun: one.begun,
+                });
+            }
+        }
+    }
+}
+
+impl RuntimeJson {
+    fn add(&mut self, runtime: &RuntimeFacts) {
+        self.workers += runtime.workers;
+        self.tasks += runtime.tasks;
+        self.queued += runtime.queued;
+        self.busy_s += runtime.busy.as_secs_f64();
+    }
+}
+
+impl From<&ProcessFacts> for ProcessJson {
+    fn from(process: &ProcessFacts) -> Self {
         Self {
-            cyclone: env!("CARGO_PKG_VERSION"),
-            version: snapshot.version.clone(),
-            taken_at: since_1970(snapshot.taken_at),
-            uptime_s: snapshot.uptime.as_secs_f64(),
-            readiness: (&snapshot.readiness).into(),
-            connections: ConnectionsJson {
-                open: connections.open,
-                limit: connections.limit,
-                accepted: connections.accepted,
-                refused: connections.refused,
-                protocols: protocols.collect(),
-            },
-            listeners: listeners.collect(),
-            services: snapshot.services.iter().map(ServiceJson::from).collect(),
-            sources: snapshot.sources.iter().map(SourceJson::from).collect(),
-            limits: limits.collect(),
-            process: ProcessJson {
-                pid: process.pid,
-                started_at: process.started_at.map(since_1970),
-                cpu_s: process.cpu_time.map(|time| time.as_secs_f64()),
-                resident_bytes: process.resident_bytes,
-                virtual_bytes: process.virtual_bytes,
-                threads: process.threads,
-                open_files: process.open_files,
-                max_files: process.max_files,
-            },
-            runtime: RuntimeJson {
-                workers: snapshot.runtime.workers,
-                tasks: snapshot.runtime.tasks,
-                queued: snapshot.runtime.queued,
-                busy_s: snapshot.runtime.busy.as_secs_f64(),
-            },
+            pid: process.pid,
+            started_at: process.started_at.map(since_1970),
+            cpu_s: process.cpu_time.map(|time| time.as_secs_f64()),
+            resident_bytes: process.resident_bytes,
+            virtual_bytes: process.virtual_bytes,
+            threads: process.threads,
+            open_files: process.open_files,
+            max_files: process.max_files,
         }
     }
 }
@@ -244,6 +314,29 @@ impl From<&Health> for HealthJson {
                 _ => "down",
             },
             reason: health.reason().map(str::to_owned),
+        }
+    }
+}
+
+impl ServiceJson {
+    /// A server among others, as the group of its services.
+    fn server(snapshot: &Snapshot, number: usize, parts: Vec<Self>) -> Self {
+        let name = format!("server {number}");
+        let health = if snapshot.readiness.is_ready() {
+            Health::Up
+        } else {
+            Health::Degraded(snapshot.readiness.to_string())
+        };
+        Self {
+            path: name.clone(),
+            name,
+            state: "running",
+            since_s: snapshot.uptime.as_secs_f64(),
+            health: (&health).into(),
+            restarts: 0,
+            failures: 0,
+            failure: None,
+            parts,
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Numbers {
     aborted: AtomicU64,
     /// That of whichever recorder the program had when the first connection came.
     recorded: metrics::Histogram,
+    #[cfg(feature = "opentelemetry")]
+    exported: super::otel::Durations,
 }
 
 const DURATION_NAME: &str = "request_duration_seconds";
@@ -64,6 +66,8 @@ impl Default for Numbers {
             disconnected: AtomicU64::new(0),
             aborted: AtomicU64::new(0),
             recorded: metrics::histogram!("cyclone_http_request_duration_seconds"),
+            #[cfg(feature = "opentelemetry")]
+            exported: super::otel::Durations::default(),
         }
     }
 }
@@ -86,6 +90,8 @@ impl Numbers {
         let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         self.duration_nanos.fetch_add(nanos, Relaxed);
         self.recorded.record(seconds);
+        #[cfg(feature = "opentelemetry")]
+        self.exported.record(method, status, seconds);
     }
 
     pub(super) fn sent(&self, body_bytes: u64, ending: Ending) {

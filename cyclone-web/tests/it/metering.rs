@@ -235,3 +235,44 @@ async fn a_request_has_a_span_inside_that_of_its_connection() {
     assert_eq!(kept.events, [[1, 2], [1, 2]]);
     assert!(kept.entered.is_empty());
 }
+
+#[cfg(feature = "opentelemetry")]
+#[tokio::test]
+async fn an_sdk_is_told_how_long_requests_took() {
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+    use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+
+    let exporter = InMemoryMetricExporter::default();
+    let provider = SdkMeterProvider::builder()
+        .with_periodic_exporter(exporter.clone())
+        .build();
+    opentelemetry::global::set_meter_provider(provider.clone());
+    // A status that no other test of this process has.
+    let app = Application::new().get("/", async |cx: &mut RequestContext| {
+        cx.set_status(http::StatusCode::IM_USED);
+        cx.text("hello")
+    });
+    let (server, address) = listen(app).await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    for _ in 0..3 {
+        exchange(address, request).await;
+    }
+    settle(server.handle()).await;
+    provider.force_flush().unwrap();
+    let exported = exporter.get_finished_metrics().unwrap();
+    let scopes = exported.last().unwrap().scope_metrics();
+    let durations = scopes
+        .flat_map(|scope| scope.metrics())
+        .find(|metric| metric.name() == "http.server.request.duration")
+        .unwrap();
+    let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = durations.data() else {
+        panic!("{durations:?}");
+    };
+    let ours = histogram.data_points().find(|point| {
+        let labels = point.attributes().map(|one| one.value.to_string());
+        let mut labels: Vec<_> = labels.collect();
+        labels.sort();
+        labels == ["226", "GET"]
+    });
+    assert_eq!(ours.unwrap().count(), 3);
+}

@@ -268,14 +268,14 @@ function connectionRow(one) {
 }
 
 function fillRow(row, one) {
-  [one.id, one.protocol, one.peer, one.local, time(one.age_s)].forEach((text, at) => put(row.children[at], String(text)));
+  [one.server ? `${one.server}:${one.id}` : one.id, one.protocol, one.peer, one.local, time(one.age_s)].forEach((text, at) => put(row.children[at], String(text)));
 }
 
 function showConnections() {
   const wanted = $('filter').value.trim().toLowerCase();
   const matches = (one) => [one.id, one.protocol, one.peer, one.local].join(' ').toLowerCase().includes(wanted);
   const shown = newest.connections.filter(matches);
-  sync($('connections'), shown, (one) => one.id, connectionRow, fillRow);
+  sync($('connections'), shown, (one) => `${one.server || ''} ${one.id}`, connectionRow, fillRow);
   const part = newest.open > newest.connections.length ? `the newest ${newest.connections.length} ` : '';
   put($('shown'), wanted ? `${shown.length} of ${part || newest.connections.length}` : `${part}${part ? 'of ' : ''}${number(newest.open)} open`);
   $('empty').hidden = shown.length > 0;
@@ -285,7 +285,8 @@ function showConnections() {
 async function close(one) {
   if (!confirm(`Close connection ${one.id} (${one.protocol}, ${one.peer}) at once?`)) return;
   try {
-    const answer = await fetch(`connections/${one.id}/close`, { method: 'POST', headers: { 'x-cyclone-admin': '1' } });
+    const server = one.server ? `?server=${one.server}` : '';
+    const answer = await fetch(`connections/${one.id}/close${server}`, { method: 'POST', headers: { 'x-cyclone-admin': '1' } });
     if (!answer.ok) notice(`Connection ${one.id}: ${(await answer.text()).trim()}`);
   } catch {
     notice(`Connection ${one.id} was not closed: the server does not answer.`);
@@ -320,6 +321,7 @@ function show(event) {
     status.version && `version ${status.version}`,
     `pid ${process.pid}`,
     process.threads && `${process.threads} threads`,
+    status.servers > 1 && `${status.servers} servers`,
     `${number(status.runtime.tasks)} tasks`,
     `cyclone ${status.cyclone}`,
   ].filter(Boolean).join(' · '));
