@@ -24,16 +24,17 @@ impl Headers {
         self.lines.push((name.into(), value.into()));
     }
 
-    /// Gives a header a new value, where the first of its name stands.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        let value = value.into();
-        let found = self
-            .lines
-            .iter_mut()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name));
-        match found {
-            Some((_, old)) => *old = value,
-            None => self.push(name, value),
+    /// Gives every header of this name a new value, or adds one.
+    pub fn set(&mut self, name: &str, value: &str) {
+        let mut found = false;
+        for (other, old) in &mut self.lines {
+            if other.eq_ignore_ascii_case(name) {
+                value.clone_into(old);
+                found = true;
+            }
+        }
+        if !found {
+            self.push(name, value);
         }
     }
 

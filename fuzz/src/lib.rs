@@ -5,6 +5,7 @@
 
 mod arguments;
 mod codec;
+mod esl;
 mod files;
 mod headers;
 mod http1;
@@ -37,6 +38,8 @@ pub const TARGETS: &[Target] = &[
     target("cookies", headers::cookies),
     target("endpoint", names::endpoint),
     target("entry_id", names::entry_id),
+    target("esl_commands", esl::commands),
+    target("esl_frames", esl::frames),
     target("event", sse::event),
     target("frames", websocket::frames),
     target("handshake", websocket::handshake),

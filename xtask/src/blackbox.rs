@@ -72,6 +72,15 @@ pub(crate) const EXAMPLES: &[Example] = &[
         scripts: &["examples/console/tests/foreign_ssh.py"],
     },
     Example {
+        binary: "freeswitch",
+        arguments: &["--switch", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
+        listeners: 2,
+        scripts: &[
+            "examples/freeswitch/tests/foreign_esl.cjs",
+            "examples/freeswitch/tests/foreign_esl.py",
+        ],
+    },
+    Example {
         binary: "tour",
         arguments: &[
             "--http",

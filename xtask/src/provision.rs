@@ -79,10 +79,11 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// Packages of the Python environment: SSH client, HTTP client, SSE client, reader of metrics, WebSocket client and
-/// server.
+/// Packages of the Python environment: clients of SSH, HTTP and SSE, reader of metrics, event socket client and server,
+/// WebSocket client and server.
 const PYTHON_PACKAGES: &[&str] = &[
     "asyncssh==2.24.1",
+    "genesis==2026.10.18",
     "httpx==0.28.1",
     "httpx-sse==0.4.3",
     "prometheus-client==0.26.0",
@@ -90,8 +91,8 @@ const PYTHON_PACKAGES: &[&str] = &[
 ];
 const PYTHON_VARIABLE: &str = "CYCLONE_TEST_PYTHON";
 
-/// Packages of the Node environment: WebSocket client, driver of the browser.
-const NODE_PACKAGES: &[&str] = &["playwright-core@1.65.1", "ws@8.23.0"];
+/// Packages of the Node environment: event socket client and server, driver of the browser, WebSocket client.
+const NODE_PACKAGES: &[&str] = &["modesl@1.2.1", "playwright-core@1.65.1", "ws@8.23.0"];
 const NODE_VARIABLE: &str = "CYCLONE_TEST_NODE_MODULES";
 
 /// Every variable a test may read. CONTRIBUTING.md must explain each; `cargo xtask tidy` checks it.

@@ -11,7 +11,6 @@ use tokio_util::codec::Decoder as _;
 
 use super::World;
 use super::listening::Listening;
-use super::script::named;
 use crate::freeswitch::command::Command;
 use crate::freeswitch::command_codec::CommandCodec;
 use crate::freeswitch::esl::new_uuid;
@@ -224,7 +223,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Conversation<T> {
         ];
         self.say(&reply, "");
         let printed = self.world.api(command);
-        let mut done = named("BACKGROUND_JOB");
+        let mut done = self.world.script.plain_event("BACKGROUND_JOB");
         done.headers.push("Job-UUID", job);
         done.headers.push("Job-Command", command);
         done.body = printed.into();
@@ -246,10 +245,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Conversation<T> {
 
     fn sendevent(&mut self, line: &str, name: &str, command: &Command) -> String {
         let uuid = new_uuid();
-        let mut event = named(name);
+        let mut event = self.world.script.plain_event(&name.to_ascii_uppercase());
         event.headers.push("Event-UUID", uuid.as_str());
         event.headers.push("Command", line);
-        for (name, value) in command.headers().iter() {
+        let headers = command.headers().iter();
+        // The name is that of the command.
+        for (name, value) in headers.filter(|(name, _)| *name != "Event-Name") {
             event.headers.set(name, value);
         }
         event.body = command.content().clone();

@@ -13,6 +13,9 @@ const INBOUND: &[u8] = include_bytes!("../tests/data/events-plain");
 const OUTBOUND: &[u8] = include_bytes!("../tests/data/outbound-async-full");
 const CONSOLE: &[u8] = include_bytes!("../tests/data/api");
 
+/// How the names of the headers begin that every event has.
+const EVERYWHERE: &[&str] = &["Core-UUID", "FreeSWITCH-", "Event-Date-", "Event-Calling-"];
+
 /// Events to be played, the data of a channel, and what the console prints.
 #[derive(Debug, Default)]
 pub(super) struct Script {
@@ -49,13 +52,30 @@ impl Script {
         let recorded = self.events.iter().find(|event| event.name() == name);
         let mut event = match recorded {
             Some(event) => event.clone(),
-            None => named(name),
+            None => self.plain_event(name),
         };
         event.headers = of_channel(&event.headers, uuid);
         for (name, value) in headers {
-            event.headers.set(name, *value);
+            event.headers.set(name, value);
         }
         event
+    }
+
+    /// An event of this name with what every event has.
+    pub(super) fn plain_event(&self, name: &str) -> Event {
+        let mut headers = Headers::default();
+        headers.push("Event-Name", name);
+        let recorded = self.events.first().map(|event| event.headers.iter());
+        for (name, value) in recorded.into_iter().flatten() {
+            if EVERYWHERE.iter().any(|prefix| name.starts_with(prefix)) {
+                headers.push(name, value);
+            }
+        }
+        Event {
+            format: EventFormat::Plain,
+            headers,
+            body: bytes::Bytes::new(),
+        }
     }
 
     /// What is said of a channel in the answer to `connect`.
@@ -66,17 +86,6 @@ impl Script {
     pub(super) fn console(&self, verb: &str) -> &str {
         let printed = self.printed.get(usize::from(verb == "status"));
         printed.map_or("", String::as_str)
-    }
-}
-
-/// An event with nothing but a name.
-pub(super) fn named(name: &str) -> Event {
-    let mut headers = Headers::default();
-    headers.push("Event-Name", name);
-    Event {
-        format: EventFormat::Plain,
-        headers,
-        body: bytes::Bytes::new(),
     }
 }
 
