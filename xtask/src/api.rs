@@ -18,7 +18,13 @@ use crate::workspace;
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cyclone-core",
-        &["bytes", "futures_core", "opentelemetry", "tokio", "tokio_util"],
+        &[
+            "bytes",
+            "futures_core",
+            "opentelemetry",
+            "tokio",
+            "tokio_util",
+        ],
     ),
     ("cyclone-sqlite", &["bytes", "rusqlite"]),
     (

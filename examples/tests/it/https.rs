@@ -144,7 +144,7 @@ async fn about(cx: &mut RequestContext) -> cyclone_web::Result {
         cx.version(),
         client.map_or("-", |one| one.subject()),
         tls.and_then(|tls| tls.server_name()).unwrap_or("-"),
-        tls.is_some_and(|tls| tls.is_resumed()),
+        tls.is_some_and(cyclone_core::tls::TlsInfo::is_resumed),
     );
     cx.text(text)
 }
