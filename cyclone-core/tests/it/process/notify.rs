@@ -1,5 +1,7 @@
 //! What a service manager hears (sd_notify(3)).
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! `--uid`, `--gid` and `--chroot`, as the kernel sees them afterwards.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 

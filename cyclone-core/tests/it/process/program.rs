@@ -3,7 +3,7 @@
 //! It is this test binary, of which one test is the `main` of the program. It lies in a folder of its own, where an
 //! upgrade can find something else in its place.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,5 +1,7 @@
 //! Several workers: how connections are spread, and that each request stays with one of them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 

@@ -1,10 +1,13 @@
 //! A new process takes over: no connection is lost, and one that fails changes nothing.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,11 +27,12 @@ struct Load {
 }
 
 impl Load {
-    fn on(address: SocketAddr, path: std::path::PathBuf) -> Self {
+    fn on(address: SocketAddr, path: &Path) -> Self {
         let (stop, served) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let clients: Vec<_> = (0..4)
             .map(|client| {
-                let (stop, served, path) = (Arc::clone(&stop), Arc::clone(&served), path.clone());
+                let (stop, served, path) =
+                    (Arc::clone(&stop), Arc::clone(&served), path.to_owned());
                 std::thread::spawn(move || {
                     let mut failures = Vec::new();
                     while !stop.load(Ordering::Relaxed) {
@@ -112,7 +116,7 @@ fn three_upgrades_under_load_lose_nobody() {
     let daemon = daemon(&program, &[]);
     let (address, first) = (daemon.address(), daemon.pid());
     let file = fs::metadata(program.path("socket")).unwrap().ino();
-    let load = Load::on(address, program.path("socket"));
+    let load = Load::on(address, &program.path("socket"));
     load.wait_for(50);
     let mut old = first;
     // More workers than before, and fewer: the sockets of those that are no more have connections too.
@@ -386,7 +390,7 @@ fn worker_processes_are_replaced_with_the_one_that_leads_them() {
     let (old, address) = (daemon.pid(), daemon.address());
     let old_workers = children(old);
     assert_eq!(old_workers.len(), 2);
-    let load = Load::on(address, program.path("socket"));
+    let load = Load::on(address, &program.path("socket"));
     load.wait_for(50);
     configure(&program, "version-name = 'v1'\nworkers = 1");
     let (code, said) = upgrade(&program);

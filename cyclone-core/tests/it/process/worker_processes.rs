@@ -1,5 +1,7 @@
 //! `--worker-mode processes`: who dies is started again, and nobody outlives the one who leads.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::program::{Client, Program, Running, children, wait_for_end};
