@@ -1,10 +1,12 @@
 //! Lines, and raw bytes between them.
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 use memchr::{memchr, memmem};
-use tokio_util::codec::{Decoder, Encoder};
+use tokio_util::codec::Decoder;
 
-use super::{FrameError, LineEvent, Raw};
+use super::{FrameError, LineEvent};
+
+mod encode;
 
 /// Bytes that a line may have without its end, unless said otherwise; Twisted's figure.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 16_384;
@@ -380,34 +382,5 @@ impl Decoder for LineCodec {
             Some(event) => Ok(Some(event)),
             None => self.rest(source),
         }
-    }
-}
-
-/// Writes a line and its end; a line with an end inside is [`FrameError::Unencodable`], as the peer would read two.
-impl<T: AsRef<[u8]>> Encoder<T> for LineCodec {
-    type Error = FrameError;
-
-    fn encode(&mut self, line: T, target: &mut BytesMut) -> Result<(), FrameError> {
-        let (line, begin) = (line.as_ref(), target.len());
-        target.reserve(line.len() + self.end.len());
-        target.put_slice(line);
-        target.put_slice(self.end);
-        let written = target.get(begin..).unwrap_or_default();
-        if self.find_end(written, 0) == Some((line.len(), written.len())) {
-            return Ok(());
-        }
-        target.truncate(begin);
-        let reason = "a line with an end inside";
-        Err(FrameError::Unencodable { reason })
-    }
-}
-
-/// Writes bytes as they are.
-impl<T: AsRef<[u8]>> Encoder<Raw<T>> for LineCodec {
-    type Error = FrameError;
-
-    fn encode(&mut self, bytes: Raw<T>, target: &mut BytesMut) -> Result<(), FrameError> {
-        target.extend_from_slice(bytes.0.as_ref());
-        Ok(())
     }
 }
