@@ -9,3 +9,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/facing-the-internet.md")]
 struct FacingTheInternet;
+
+/// `docs/observability.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/observability.md")]
+struct Observability;

@@ -40,6 +40,9 @@
 //! - **Services**: [`Service`] is a named part beside the listeners, started in order, run again with
 //!   [backoff](BackoffPolicy) when it fails, stopped in reverse. [`LoopingCall`] and [`EventLoopDelay`] are services;
 //!   [`Health`] is a value that can be watched.
+//! - **Observation**: [`ServerHandle::snapshot`] is a server as plain data, [`ServerHandle::readiness`] whether it is
+//!   ready, [`Inspect`] how a part of yours is shown. A subscriber that looks at `cyclone::connection` down to DEBUG
+//!   sees a `tracing` span for each connection.
 //! - **Clients**: [`Pool`] and [`Link`] keep connections to other systems alive for whoever implements
 //!   [`Connector`]: many to borrow, or one that is always reconnecting. [`Pool::run`] and [`CallLink::call`] say of an
 //!   operation that failed whether it was sent, close its connection when its outcome is unknown, and stand behind a
@@ -91,6 +94,8 @@
 //! | `lines` | no | `Lines`, a bounded reader and writer of text lines; codecs of lines, netstrings and prefixed strings |
 //! | `lines` | no | `Lines`, a bounded reader and writer of text lines |
 //! | `testing` | no | `testing`, a proxy that breaks connections on purpose, for tests of clients and drivers |
+//! | `metrics` | no | what [`Snapshot::metrics`] has goes through the [`metrics`](https://docs.rs/metrics) facade, every 5 s |
+//! | `opentelemetry` | no | `export_metrics`: the same through a meter of OpenTelemetry |
 //! | `conformance` | no | `conformance`, checks of what the ports promise, for tests of drivers |
 //!
 //! # Not supported yet

@@ -97,6 +97,9 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `admin` | no | `admin::Admin`: health, metrics and a live page of the server |
+//! | `metrics` | no | requests are counted, and all numbers go through the [`metrics`](https://docs.rs/metrics) facade |
+//! | `opentelemetry` | no | the same through the API of OpenTelemetry |
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |

@@ -4,7 +4,9 @@
 
 use cyclone_core::{Connection, Endpoint, Server, export_metrics, protocol_fn};
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics,
+};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +17,7 @@ use crate::support::{greeted, tcp_address, within};
 fn values(exported: &[ResourceMetrics], name: &str) -> Vec<String> {
     let last = exported.last().unwrap();
     let scopes = last.scope_metrics();
-    let metrics = scopes.flat_map(|scope| scope.metrics());
+    let metrics = scopes.flat_map(ScopeMetrics::metrics);
     let mut seen = Vec::new();
     for metric in metrics.filter(|metric| metric.name() == name) {
         match metric.data() {

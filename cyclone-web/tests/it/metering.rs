@@ -239,7 +239,7 @@ async fn a_request_has_a_span_inside_that_of_its_connection() {
 #[cfg(feature = "opentelemetry")]
 #[tokio::test]
 async fn an_sdk_is_told_how_long_requests_took() {
-    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
     use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 
     let exporter = InMemoryMetricExporter::default();
@@ -262,7 +262,7 @@ async fn an_sdk_is_told_how_long_requests_took() {
     let exported = exporter.get_finished_metrics().unwrap();
     let scopes = exported.last().unwrap().scope_metrics();
     let durations = scopes
-        .flat_map(|scope| scope.metrics())
+        .flat_map(ScopeMetrics::metrics)
         .find(|metric| metric.name() == "http.server.request.duration")
         .unwrap();
     let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = durations.data() else {
