@@ -14,12 +14,15 @@ use crate::metadata::Metadata;
 use crate::workspace;
 
 /// The foreign crates a public interface of ours may name. `serde_core` is where serde's traits live;
-/// `tokio_util` is tokio's own companion, and its `CancellationToken` how tokio programs say "stop".
+/// `tokio_util` is tokio's own companion, and its `CancellationToken` how tokio programs say "stop". Programs under the
+/// runner define their options by `clap`, which is its own `clap_builder`.
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cyclone-core",
         &[
             "bytes",
+            "clap",
+            "clap_builder",
             "futures_core",
             "opentelemetry",
             "tokio",
