@@ -157,12 +157,12 @@ fn a_file_of_the_changed_root_is_set_aside_too() {
         options.syslog = Some(socket);
     }))
     .unwrap();
-    info!(target: "t", "1");
     // A place from which the log's path leads nowhere.
     let empty = directory().join("empty");
     fs::create_dir(&empty).unwrap();
     rustix::process::chroot(&empty).unwrap();
     std::env::set_current_dir("/").unwrap();
+    info!(target: "t", "1");
     info!(target: "t", "2");
     logs.reopen().unwrap();
     info!(target: "t", "3");
