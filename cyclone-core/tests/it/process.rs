@@ -1,7 +1,5 @@
 //! Whole programs under the runner: daemons, pid files, privileges, workers, upgrades, the service manager.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
-
 mod check;
 mod daemon;
 mod notify;
