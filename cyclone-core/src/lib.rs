@@ -92,7 +92,10 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `lines` | no | `Lines`, a bounded reader and writer of text lines; codecs of lines, netstrings and prefixed strings |
-//! | `lines` | no | `Lines`, a bounded reader and writer of text lines |
+//! | `tls` | no | `tls`: TLS of servers and clients on rustls, with a provider of cryptography that the program names |
+//! | `ring`, `aws-lc-rs` | no | such a provider; both may be on |
+//! | `self-signed` | no | certificates for development |
+//! | `runner` | no | `runner`: command line, configuration, logs, daemon, workers and upgrades of a whole program |
 //! | `testing` | no | `testing`, a proxy that breaks connections on purpose, for tests of clients and drivers |
 //! | `metrics` | no | what [`Snapshot::metrics`] has goes through the [`metrics`](https://docs.rs/metrics) facade, every 5 s |
 //! | `opentelemetry` | no | `export_metrics`: the same through a meter of OpenTelemetry |
