@@ -81,6 +81,12 @@ pub(crate) const EXAMPLES: &[Example] = &[
         ],
     },
     Example {
+        binary: "restart",
+        arguments: &["--port", "0", "--log-level", "warn"],
+        listeners: 1,
+        scripts: &["examples/restart/tests/foreign.py"],
+    },
+    Example {
         binary: "tour",
         arguments: &[
             "--http",

@@ -15,6 +15,8 @@ mod https;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod terminate;
 #[cfg(test)]
 mod tour;
