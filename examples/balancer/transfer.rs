@@ -148,3 +148,54 @@ impl Transfer {
         end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use cyclone_core::IN_MEMORY_BUFFER_BYTES;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::balancer::flow::FLOW_BUFFER_BYTES;
+
+    /// A backend may answer before it has heard all, and want to hear no more. What it said is on its way still when
+    /// the client goes on.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_arrives_although_the_backend_takes_no_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let upstream = TcpStream::connect(address).await.unwrap();
+        let (mut backend, _) = listener.accept().await.unwrap();
+        let (connection, mut client) = Connection::in_memory();
+        let running = tokio::spawn(async move {
+            let hour = Duration::from_secs(3600);
+            let silence = Silence {
+                limit: hour,
+                draining: hour,
+            };
+            let mut transfer = Transfer::new(connection);
+            let upstream = Upstream::Tcp(upstream);
+            let counts = Counts::default();
+            transfer.run(upstream, &counts, silence, pending()).await
+        });
+        client.write_all(b"begin").await.unwrap();
+        backend.read_exact(&mut [0; 5]).await.unwrap();
+        // The client does not read yet, so that a part of it waits in the kernel.
+        let answer = vec![7; IN_MEMORY_BUFFER_BYTES + FLOW_BUFFER_BYTES + 10_000];
+        backend.write_all(&answer).await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        drop(backend);
+        // The first is answered by a reset, those after it cannot be written.
+        for _ in 0..3 {
+            client.write_all(b"more").await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+        }
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        assert!(got == answer, "{} bytes of {}", got.len(), answer.len());
+        assert!(matches!(running.await.unwrap(), End::Finished));
+    }
+}

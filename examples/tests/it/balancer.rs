@@ -17,6 +17,7 @@ use crate::tour::PATIENCE;
 mod backends;
 mod bytes;
 mod limits;
+mod load;
 mod processes;
 
 /// A balancer in this process.

@@ -126,27 +126,6 @@ async fn a_reset_is_passed_on_as_a_reset() {
     }
 }
 
-/// An answer that comes before the end of the request, from a backend that does not want the rest.
-#[tokio::test(start_paused = true)]
-async fn an_early_answer_arrives_although_the_rest_is_not_taken() {
-    let (listener, a) = listen().await;
-    let bench = Bench::start(NO_CHECKS, &[&a], "").await;
-    let (mut client, mut backend) = pair(&bench, &listener).await;
-    client.write_all(b"begin").await.unwrap();
-    backend.read_exact(&mut [0; 5]).await.unwrap();
-    backend.write_all(b"413").await.unwrap();
-    drop(backend);
-    let mut answer = [0; 3];
-    client.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"413");
-    // What comes now is refused by the backend's kernel; that is no reason to be rude.
-    for _ in 0..3 {
-        let _ = client.write_all(b"more").await;
-    }
-    let ended = timeout(PATIENCE, client.read(&mut [0])).await.unwrap();
-    assert_eq!(ended.unwrap(), 0);
-}
-
 #[tokio::test(start_paused = true)]
 async fn unix_domain_sockets_are_backends_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,19 +4,16 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 
+use super::load::{Load, Lost};
 use crate::tour::{PATIENCE, Tour, get, say};
 
 /// A balancer in front of some tours; all of them are killed when it is dropped.
@@ -133,100 +130,6 @@ impl Front {
     }
 }
 
-/// Clients that ask again and again, each time on a connection of its own.
-struct Load {
-    answers: Arc<AtomicUsize>,
-    answered: Arc<Notify>,
-    clients: Vec<JoinHandle<Vec<Lost>>>,
-    is_over: Arc<AtomicUsize>,
-}
-
-/// What became of a request that has no answer.
-#[derive(Debug, PartialEq)]
-enum Lost {
-    /// There was nobody to connect to.
-    Refused,
-    /// It was sent, at least in part.
-    Sent,
-}
-
-impl Load {
-    fn start(address: SocketAddr, clients: usize) -> Self {
-        let (answers, answered) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
-        let is_over = Arc::<AtomicUsize>::default();
-        let client = |_| {
-            let (answers, answered) = (Arc::clone(&answers), Arc::clone(&answered));
-            let is_over = Arc::clone(&is_over);
-            tokio::spawn(async move {
-                let mut lost = Vec::new();
-                while is_over.load(Ordering::SeqCst) == 0 {
-                    match request(address).await {
-                        Ok(()) => {
-                            answers.fetch_add(1, Ordering::SeqCst);
-                            answered.notify_waiters();
-                        }
-                        Err(Lost::Refused) => {
-                            lost.push(Lost::Refused);
-                            return lost;
-                        }
-                        Err(Lost::Sent) => lost.push(Lost::Sent),
-                    }
-                }
-                lost
-            })
-        };
-        let clients = (0..clients).map(client).collect();
-        Self {
-            answers,
-            answered,
-            clients,
-            is_over,
-        }
-    }
-
-    /// Waits for so many more answers.
-    async fn wait(&self, more: usize) {
-        let wanted = self.answers.load(Ordering::SeqCst) + more;
-        let waiting = async {
-            loop {
-                let answered = self.answered.notified();
-                if self.answers.load(Ordering::SeqCst) >= wanted {
-                    return;
-                }
-                answered.await;
-            }
-        };
-        timeout(PATIENCE, waiting).await.expect("too few answers");
-    }
-
-    /// Ends it; what was lost.
-    async fn end(self) -> Vec<Lost> {
-        self.is_over.store(1, Ordering::SeqCst);
-        let mut lost = Vec::new();
-        for client in self.clients {
-            lost.extend(timeout(PATIENCE, client).await.unwrap().unwrap());
-        }
-        lost
-    }
-}
-
-async fn request(address: SocketAddr) -> Result<(), Lost> {
-    let stream = TcpStream::connect(address).await;
-    let mut stream = stream.map_err(|_| Lost::Refused)?;
-    let request = b"GET /status HTTP/1.1\r\nHost: tour\r\nConnection: close\r\n\r\n";
-    let mut answer = Vec::new();
-    let asked = async {
-        stream.write_all(request).await?;
-        stream.read_to_end(&mut answer).await
-    };
-    let asked = timeout(PATIENCE, asked).await.expect("a request hangs");
-    let is_whole = answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(b"}");
-    if asked.is_err() || !is_whole {
-        return Err(Lost::Sent);
-    }
-    Ok(())
-}
-
 /// What the operator's page answers; it wants to be asked by its own name.
 async fn page(address: SocketAddr, target: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -334,11 +237,7 @@ async fn the_balancer_drains_under_load() {
     let load = Load::start(front.web, CLIENTS);
     load.wait(200).await;
     front.signal("-TERM").await;
-    // The clients end when there is nobody any more to connect to.
-    let mut lost = Vec::new();
-    for client in load.clients {
-        lost.extend(timeout(PATIENCE, client).await.unwrap().unwrap());
-    }
+    let lost = load.end_of_server().await;
     assert!(lost.iter().all(|one| *one == Lost::Refused), "{lost:?}");
     assert_eq!(lost.len(), CLIENTS);
     // The socket goes on until the deadline.
