@@ -136,6 +136,13 @@ async fn commands_in_flight_are_limited() {
             peer.hears(&format!("api {number:03}\n\n")).await;
         }
     }
+    // Behind it waits one that its caller forgets: it is never sent.
+    let forgotten = tokio::spawn({
+        let client = client.clone();
+        async move { client.api("forgotten").await }
+    });
+    tokio::task::yield_now().await;
+    forgotten.abort();
     // The last one must not be there before an answer; the answer must be what lets it go.
     let mut byte = [0];
     let early = tokio::time::timeout(Duration::from_millis(20), peer.0.peek(&mut byte)).await;
@@ -148,6 +155,11 @@ async fn commands_in_flight_are_limited() {
     for (number, ask) in asked.into_iter().enumerate() {
         assert_eq!(within(ask).await.unwrap().unwrap(), number.to_string());
     }
+    let (after, ()) = tokio::join!(client.api("after"), async {
+        peer.hears("api after\n\n").await;
+        peer.printed("it").await;
+    });
+    assert_eq!(after.unwrap(), "it");
 }
 
 #[tokio::test]
