@@ -104,7 +104,8 @@ impl EslClient {
     /// Subscribes to events by their names, now and on every connection to come. What follows `CUSTOM` in one text are
     /// subclasses: `"CUSTOM sofia::register"`.
     ///
-    /// Without a connection it is done with the next.
+    /// Without a connection it is done with the next. What is subscribed to by [`send`](Esl::send) is forgotten with the
+    /// connection.
     ///
     /// # Errors
     /// [`EslError::Refused`], [`EslError::BadCommand`], or [`EslError::NotSent`] when there are too many; then nothing
