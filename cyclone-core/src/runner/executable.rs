@@ -26,7 +26,7 @@ pub(crate) struct Executable {
     /// Where the program was found, links not followed: an upgrade puts the new one there.
     path: PathBuf,
     /// The working directory of the start, to which relative paths of the command line belong.
-    directory: PathBuf,
+    directory: Option<PathBuf>,
 }
 
 impl Executable {
@@ -34,9 +34,10 @@ impl Executable {
     pub(crate) fn current() -> io::Result<Self> {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_default();
-        let directory = env::current_dir()?;
+        // It may be gone; then relative paths have no meaning.
+        let directory = env::current_dir().ok();
         let search = env::var_os("PATH").unwrap_or_default();
-        let found = candidates(&name, &directory, &search);
+        let found = candidates(&name, directory.as_deref(), &search);
         let found = found.into_iter().find(|path| is_running(path));
         let path = match found {
             Some(path) => path,
@@ -64,8 +65,10 @@ impl Executable {
     /// What is at the path of this program now, in the working directory of the start: for upgrades.
     pub(crate) fn newest(&self) -> Command {
         let mut command = self.command(&self.path);
-        if env::current_dir().ok().as_ref() != Some(&self.directory) {
-            command.current_dir(&self.directory);
+        if let Some(directory) = &self.directory
+            && env::current_dir().ok().as_ref() != Some(directory)
+        {
+            command.current_dir(directory);
         }
         command
     }
@@ -82,7 +85,8 @@ impl Executable {
 }
 
 /// Where a program that was called by `name` can be: as a shell finds it.
-fn candidates(name: &OsStr, directory: &Path, search: &OsStr) -> Vec<PathBuf> {
+fn candidates(name: &OsStr, directory: Option<&Path>, search: &OsStr) -> Vec<PathBuf> {
+    let directory = directory.unwrap_or(Path::new("/"));
     let folders = if name.is_empty() {
         Vec::new()
     } else if name.as_bytes().contains(&b'/') {

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use rustix::net::sockopt::{socket_domain, socket_peercred, socket_type};
 use rustix::net::{AddressFamily, SocketType};
-use rustix::process::getpid;
+use rustix::process::{getpid, getppid};
 
 use super::null;
 
@@ -70,7 +70,14 @@ pub(crate) fn take() -> io::Result<Option<(Part, OwnedFd)>> {
     };
     let input = io::stdin();
     if !is_channel_from(parent, input.as_fd()) {
-        return Ok(None);
+        // Otherwise a part that cannot see what it is would be a whole program, and start parts in turn.
+        return match getppid() {
+            Some(maker) if maker.as_raw_pid() == parent => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the channel to it is not the standard input",
+            )),
+            _ => Ok(None),
+        };
     }
     let channel = input.as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(null::open()?)?;

@@ -1,32 +1,24 @@
 //! The way of a process from its command line to its exit code.
 
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-use rustix::fs::Mode;
-use rustix::process::umask;
 
 use super::Runner;
 use super::affinity;
 use super::channel::{Channel, Message};
 use super::children;
 use super::control::{Control, Parent};
-use super::daemon::{self, DEFAULT_DAEMON_UMASK};
+use super::daemon;
 use super::executable::Executable;
 use super::exit::{EXIT_CONFIG, EXIT_OK, EXIT_USAGE, Exit};
 use super::logging::{self, LogHandle, LogOutput};
 use super::notify::Notify;
-use super::options::{
-    Action, OptionsError, Origin, Parsed, ProcessOptions, Settings, WorkerMode,
-    Workers as WorkerCount,
-};
-use super::pidfile::PidFile;
+use super::options::{Action, OptionsError, Origin, Parsed, Settings, WorkerMode};
 use super::privileges::Privileges;
 use super::process::Process;
 use super::report::Report;
-use super::requests::{self, Requests};
+use super::requests;
 use super::role::{self, Part};
 use super::signals::Signals;
 use super::start::{BuildError, Hooks, Start};
@@ -36,6 +28,9 @@ use super::worker_process::{self, Orders, WorkerProcess};
 use super::workers::{Launch, Workers};
 use crate::backoff::BackoffPolicy;
 use crate::server::Server;
+use setup::{claim, enter, worker_count};
+
+mod setup;
 
 /// The option whose change a reload applies by itself.
 const LOG_LEVEL: &str = "log-level";
@@ -265,53 +260,6 @@ fn processes(executable: Executable, workers: usize, daemonized: bool) -> Launch
     Box::new(move |set, teller| children::spawn(&executable, workers, daemonized, set, teller))
 }
 
-/// Session, permissions of new files, and working directory.
-fn enter(options: &ProcessOptions, part: Option<Part>) -> Result<(), Exit> {
-    if part == Some(Part::Daemon) {
-        daemon::detach()?;
-    }
-    let default = options.daemonize.then_some(DEFAULT_DAEMON_UMASK);
-    if let Some(bits) = options.umask.or(default) {
-        umask(Mode::from_bits_truncate(bits));
-    }
-    if let Some(directory) = &options.rundir {
-        std::env::set_current_dir(directory).map_err(|error| {
-            Exit::new(
-                EXIT_CONFIG,
-                format!("run directory {}: {error}", directory.display()),
-            )
-        })?;
-    }
-    Ok(())
-}
-
-/// The pid file and the socket beside it: the predecessor's if they are the same, and otherwise new ones.
-fn claim(
-    options: &ProcessOptions,
-    pid_file: Option<OwnedFd>,
-    requests: Option<OwnedFd>,
-) -> Result<(Option<PidFile>, Option<Requests>), Exit> {
-    let Some(path) = &options.pidfile else {
-        return Ok((None, None));
-    };
-    let inherited = match pid_file {
-        Some(file) => PidFile::inherit(path, file).map_err(|error| error.exit(path))?,
-        None => None,
-    };
-    let (file, requests) = match (inherited, requests) {
-        (Some(file), Some(socket)) => (file, Ok(Requests::inherit(path, socket))),
-        (Some(file), None) => (file, Requests::bind(path)),
-        (None, _) => {
-            let file = PidFile::create(path).map_err(|error| error.exit(path))?;
-            (file, Requests::bind(path))
-        }
-    };
-    if let Err(error) = &requests {
-        tracing::warn!(%error, "`--upgrade` will not work, SIGUSR2 does");
-    }
-    Ok((Some(file), requests.ok()))
-}
-
 /// Builds a server as a worker would, and looks whether it has what its protocols need.
 async fn check<A, F, Fut>(
     settings: Arc<Settings<A>>,
@@ -354,19 +302,6 @@ fn reload<A: clap::Args>(hooks: &Hooks<A>, log: &LogHandle) -> Vec<String> {
     }
     hooks.set_settings(reloaded.settings);
     Vec::new()
-}
-
-/// How many workers there are to be.
-fn worker_count(options: &ProcessOptions, processors: Option<&[usize]>) -> Result<usize, Exit> {
-    match (options.workers, processors) {
-        (WorkerCount::Count(count), _) => Ok(count.get()),
-        (WorkerCount::PerCore, Some(processors)) => Ok(processors.len()),
-        (WorkerCount::PerCore, None) => {
-            let allowed = affinity::allowed();
-            let allowed = allowed.map_err(|error| Exit::os("cannot count the processors", &error));
-            Ok(allowed?.len())
-        }
-    }
 }
 
 /// Whether nobody has set an option.

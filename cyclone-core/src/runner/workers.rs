@@ -14,6 +14,9 @@ use super::sets;
 use super::worker::{Event, Order, Set, Teller};
 use crate::backoff::{Backoff, BackoffPolicy};
 
+#[cfg(test)]
+mod tests;
+
 /// Events of workers that nobody has looked at yet, at most; a worker waits for room.
 const EVENT_QUEUE: usize = 64;
 
@@ -38,7 +41,8 @@ pub(crate) struct Workers {
     /// Whether they were told to accept; those that are started again then do so by themselves.
     accepting: bool,
     draining: bool,
-    failed_reloads: Vec<String>,
+    /// What has failed so far of the reload that is going on, if one is.
+    reloading: Option<Vec<String>>,
     report: Report,
 }
 
@@ -97,7 +101,7 @@ impl Workers {
             events,
             accepting: false,
             draining: false,
-            failed_reloads: Vec::new(),
+            reloading: None,
             report: Report::default(),
         }
     }
@@ -174,10 +178,12 @@ impl Workers {
 
     /// Tells every worker to reload; false when a reload is still going on.
     pub(crate) fn reload(&mut self) -> bool {
-        if self.slots.iter().any(|slot| slot.reloading) {
+        if self.reloading.is_some() {
             return false;
         }
+        self.reloading = Some(Vec::new());
         for slot in &mut self.slots {
+            // Who is started later reads the configuration then.
             if slot.state == State::Ready {
                 slot.reloading = true;
                 slot.order(Order::Reload);
@@ -221,6 +227,11 @@ impl Workers {
         loop {
             if self.draining && self.slots.iter().all(|slot| slot.state == State::Down) {
                 return News::Ended;
+            }
+            if self.slots.iter().all(|slot| !slot.reloading)
+                && let Some(failed) = self.reloading.take()
+            {
+                return News::Reloaded(failed);
             }
             let due = self.slots.iter().zip(0..);
             let due = due.filter_map(|(slot, number)| match slot.state {
@@ -289,9 +300,8 @@ impl Workers {
             }
             Event::Reloaded(failed) => {
                 self.slot(number, |slot| slot.reloading = false);
-                self.failed_reloads.extend(failed);
-                let done = self.slots.iter().all(|slot| !slot.reloading);
-                done.then(|| News::Reloaded(std::mem::take(&mut self.failed_reloads)))
+                self.reloading.get_or_insert_default().extend(failed);
+                None
             }
             Event::Asked(ask) => Some(News::Asked(ask)),
             Event::Ended(ended) => self.ended(number, ended),

@@ -2,6 +2,7 @@
 
 mod check;
 mod daemon;
+mod harness;
 mod notify;
 mod pid_file;
 mod privileges;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use super::{Executable, candidates, without_mark};
 
 fn found(name: &str, search: &str) -> Vec<PathBuf> {
-    candidates(OsStr::new(name), Path::new("/srv/app"), OsStr::new(search))
+    let directory = Some(Path::new("/srv/app"));
+    candidates(OsStr::new(name), directory, OsStr::new(search))
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::{Requests, path, upgrade};
+use super::{ASK_TIMEOUT, MAX_REQUESTS, Requests, path, upgrade};
 use crate::runner::pidfile::PidFile;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -94,4 +94,25 @@ async fn what_is_no_request_is_not_answered_and_stops_nobody() {
         request.answer(&Ok(getpid())).await;
     });
     assert_eq!(heard, Ok(getpid().as_raw_pid()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_can_be_silent_and_no_more_before_others_have_to_wait() {
+    for (silent, waits) in [
+        (MAX_REQUESTS - 1, false),
+        (MAX_REQUESTS, true),
+        (MAX_REQUESTS + 1, true),
+    ] {
+        let (_directory, pid_file, _file, mut requests) = running();
+        let begin = tokio::time::Instant::now();
+        let mut held = Vec::new();
+        for _ in 0..silent {
+            held.push(UnixStream::connect(path(&pid_file)).await.unwrap());
+        }
+        let mut asker = UnixStream::connect(path(&pid_file)).await.unwrap();
+        asker.write_all(super::UPGRADE).await.unwrap();
+        requests.next().await.unwrap().answer(&Ok(getpid())).await;
+        // Who says nothing is sent away after a while.
+        assert_eq!(begin.elapsed() >= ASK_TIMEOUT, waits, "{silent}");
+    }
 }

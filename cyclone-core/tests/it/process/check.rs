@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use super::program::Program;
+use super::harness::Program;
 
 #[test]
 fn a_check_builds_the_server_and_binds_nothing() {

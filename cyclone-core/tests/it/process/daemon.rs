@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 
 use rustix::process::{Pid, Signal, getsid};
 
-use super::program::{Client, Program, wait_for_end};
+use super::harness::{Client, Program, wait_for_end};
 
 #[test]
 fn the_launcher_returns_zero_when_the_port_answers_and_not_before() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::program::{Client, Program, Running, wait_for_end};
+use super::harness::{Client, Program, Running, wait_for_end};
 
 struct Manager {
     socket: UnixDatagram,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 
 use rustix::process::Signal;
 
-use super::program::{Client, Program, wait_for_end};
+use super::harness::{Client, Program, wait_for_end};
 
 #[test]
 fn of_many_starts_at_once_exactly_one_serves() {

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, Signal, getuid};
 
-use super::program::{Client, Program, children, status_of_threads};
+use super::harness::{Client, Program, children, status_of_threads};
 
 /// A user and a group that are in no database.
 const UID: &str = "4000001";

@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use super::program::{Client, Program};
+use super::harness::{Client, Program};
 
 #[test]
 fn the_first_signal_drains_the_second_cuts_and_the_third_does_not_wait() {

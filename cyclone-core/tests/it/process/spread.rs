@@ -7,7 +7,7 @@ use std::fs;
 
 use rustix::process::Pid;
 
-use super::program::{Client, Program, Running, status_of_threads};
+use super::harness::{Client, Program, Running, status_of_threads};
 
 /// Connections of which so many belong to each of two workers, at least: 40 % of 2,000, nine standard deviations below
 /// the half.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
 
-use super::program::{
+use super::harness::{
     Client, Daemon, Program, children, status_of_threads, wait_for_end, with_upgrade_limit,
 };
 
@@ -251,7 +251,7 @@ fn a_new_process_that_says_nothing_is_killed_after_the_limit() {
     let program = Program::new();
     let mut command: Command = program.command(&["--port=0", "--pidfile=pid"]);
     with_upgrade_limit(&mut command, Duration::from_millis(300));
-    let mut running = super::program::Running::of(command);
+    let mut running = super::harness::Running::of(command);
     program.replace("#!/bin/sh\necho $$ > new\nexec sleep 1000\n");
     let answer = ask(&program);
     assert_eq!(

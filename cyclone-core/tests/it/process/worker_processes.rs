@@ -4,7 +4,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::program::{Client, Program, Running, children, wait_for_end};
+use super::harness::{Client, Program, Running, children, wait_for_end};
 
 fn start(program: &Program, more: &[&str]) -> Running {
     let mut arguments = vec![
