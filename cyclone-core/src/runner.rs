@@ -97,6 +97,14 @@
 //! With `WatchdogSec=` it says `WATCHDOG=1` at half of that time, as long as the runtime of every worker that serves
 //! answers. Sockets of systemd (`--endpoint systemd:0`) reach daemons and worker processes too.
 //!
+//! ```text
+//! [Service]
+//! Type=notify
+//! ExecStart=/usr/local/bin/chat --config /etc/chat.toml --pidfile /run/chat/pid
+//! ExecReload=/usr/local/bin/chat --upgrade --pidfile /run/chat/pid
+//! RuntimeDirectory=chat
+//! ```
+//!
 //! # Exit codes
 //!
 //! | code | when |

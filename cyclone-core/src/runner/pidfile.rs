@@ -50,12 +50,10 @@ impl PidFile {
     pub(crate) fn create(path: &Path) -> Result<Self, PidFileError> {
         for _ in 0..ATTEMPTS {
             let file = open(path, true)?;
-            if !lock(&file)? {
-                return Err(PidFileError::Running(content(&file)?));
-            }
-            // Its owner may have removed it between our opening and our locking: then it is nobody's file.
-            if !is_at(&file, path)? {
-                continue;
+            match lock(&file, path)? {
+                Lock::Ours => {}
+                Lock::Another => return Err(PidFileError::Running(content(&file)?)),
+                Lock::Gone => continue,
             }
             let stale = content(&file)?;
             if let Some(pid) = stale {
@@ -155,10 +153,20 @@ fn open(path: &Path, create: bool) -> Result<File, PidFileError> {
     Ok(file)
 }
 
-fn lock(file: &File) -> Result<bool, PidFileError> {
+/// Who has the lock of an open file.
+#[derive(Debug, PartialEq, Eq)]
+enum Lock {
+    Ours,
+    Another,
+    /// We, but of a file that its owner has removed between our opening and our locking: others make a new one.
+    Gone,
+}
+
+fn lock(file: &File, path: &Path) -> Result<Lock, PidFileError> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Ok(()) if is_at(file, path)? => Ok(Lock::Ours),
+        Ok(()) => Ok(Lock::Gone),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Lock::Another),
         Err(error) => Err(io::Error::from(error).into()),
     }
 }

@@ -135,11 +135,6 @@ impl SocketFiles {
             }
         }
     }
-
-    /// They belong to a successor now.
-    pub(crate) fn leave(&mut self) {
-        self.files.clear();
-    }
 }
 
 /// Device and number of a socket's file.

@@ -119,7 +119,6 @@ impl Control<'_> {
         self.notify.main_process(pid);
         self.notify = Notify::default();
         self.requests = None;
-        progress.files.leave();
         if let Err(error) = channel.send(&Message::Go).await {
             tracing::debug!(%error, "cannot tell the new process that it is the one");
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use rustix::process::{Pid, getpid};
 use tempfile::TempDir;
 
-use super::{MAX_CONTENT_BYTES, PidFile, PidFileError, owner};
+use super::{Lock, MAX_CONTENT_BYTES, PidFile, PidFileError, lock, open, owner};
 
 fn directory() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -148,6 +148,19 @@ fn a_file_of_somebody_else_at_the_path_is_not_removed() {
     assert!(path.exists());
     new.remove();
     assert!(!path.exists());
+}
+
+#[test]
+fn the_lock_of_a_file_that_was_removed_meanwhile_does_not_count() {
+    let (_directory, path) = directory();
+    let old = PidFile::create(&path).unwrap();
+    let opened = open(&path, true).unwrap();
+    assert_eq!(lock(&opened, &path).unwrap(), Lock::Another);
+    old.remove();
+    assert_eq!(lock(&opened, &path).unwrap(), Lock::Gone);
+    let new = PidFile::create(&path).unwrap();
+    assert_eq!(lock(&opened, &path).unwrap(), Lock::Gone);
+    new.remove();
 }
 
 #[test]

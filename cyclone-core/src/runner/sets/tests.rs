@@ -119,10 +119,4 @@ fn files_of_sockets_go_unless_they_are_inherited_or_replaced() {
     files.note(&inherited, true);
     files.remove(true);
     assert!(!path("inherited").exists());
-
-    let last = vec![bound("left")];
-    files.note(&last, false);
-    files.leave();
-    files.remove(true);
-    assert!(path("left").exists());
 }
