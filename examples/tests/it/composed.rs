@@ -154,7 +154,7 @@ async fn one_process_serves_http_https_lines_ssh_and_a_unix_socket_at_once() {
     assert_eq!(old, "confidential over HTTP/1.1\n200 HTTP/1.1");
     assert_eq!(local, "open\n200 HTTP/1.1");
     assert_eq!(lines, "you said hello\ngood-bye\n");
-    assert!(console.starts_with("serving"), "{console}");
+    assert!(console.starts_with("ready for "), "{console}");
 
     // Routes of their own.
     let target = format!("http://127.0.0.1:{http}/secret");

@@ -7,14 +7,14 @@ use std::sync::LazyLock;
 /// What makes them, one after the other: arguments, split at spaces.
 const RECIPE: &[&str] = &[
     "ecparam -name prime256v1 -genkey -out sec1.key",
-    "req -x509 -new -key sec1.key -days 30 -subj /CN=sec1 -addext subjectAltName=DNS:sec1.example -out sec1.crt",
+    "req -x509 -new -key sec1.key -days 30 -subj /CN=sec1 -addext subjectAltName=DNS:sec1.example -addext basicConstraints=critical,CA:FALSE -out sec1.crt",
     "x509 -in sec1.crt -outform DER -out sec1.der",
     "ec -in sec1.key -aes256 -passout pass:secret -out encrypted-sec1.key",
     "pkey -in sec1.key -aes256 -passout pass:secret -out encrypted-pkcs8.key",
     "genrsa -out rsa.key 2048",
     "rsa -in rsa.key -traditional -out pkcs1.key",
     "pkcs8 -topk8 -nocrypt -in rsa.key -out pkcs8.key",
-    "req -x509 -new -key pkcs8.key -days 30 -subj /CN=pkcs1 -addext subjectAltName=DNS:pkcs1.example -out pkcs1.crt",
+    "req -x509 -new -key pkcs8.key -days 30 -subj /CN=pkcs1 -addext subjectAltName=DNS:pkcs1.example -addext basicConstraints=critical,CA:FALSE -out pkcs1.crt",
     "genrsa -out small.key 1024",
     "req -x509 -new -key small.key -days 30 -subj /CN=small -out small.crt",
 ];
