@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::getpid;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::channel::{Channel, Message};
 use super::executable::Executable;
@@ -73,8 +73,16 @@ impl Control<'_> {
             progress.files.note(set, true);
         }
         if let Err(exit) = self.start(&mut progress.files, inherited).await {
+            tracing::warn!(
+                reason = exit.reason(),
+                "the start failed, ending what has begun"
+            );
             self.workers.abandon().await;
-            let own = !matches!(self.parent, Parent::Predecessor(_));
+            // What belongs to a predecessor is left to it, if it lives.
+            let own = match self.parent {
+                Parent::Predecessor(channel) => is_gone(channel).await,
+                Parent::None | Parent::Launcher(_) => true,
+            };
             progress.files.remove(own);
             if own {
                 self.remove_files();
@@ -354,6 +362,14 @@ async fn told_to_go(parent: Parent<'_>) {
         channel.receive().await,
         Ok(Some(Message::Go)) | Ok(None) | Err(_)
     ) {}
+}
+
+/// Whether nobody is at the other end any more.
+async fn is_gone(channel: &Channel) -> bool {
+    let last = timeout(Duration::ZERO, async {
+        while let Ok(Some(_)) = channel.receive().await {}
+    });
+    last.await.is_ok()
 }
 
 async fn launcher_is_gone(parent: Parent<'_>) {

@@ -347,7 +347,9 @@ fn when_the_old_process_dies_the_new_one_takes_over_all_the_same() {
     assert_eq!(code, Some(75), "{said}");
     kill_process(half.new, Signal::TERM).unwrap();
     wait_for_end(half.new);
-    assert!(!program.path("pid").exists());
+    for left in ["socket", "pid", "pid.control"] {
+        assert!(!program.path(left).exists(), "{left}");
+    }
 }
 
 #[test]
