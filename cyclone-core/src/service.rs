@@ -20,6 +20,7 @@ mod group;
 mod info;
 mod node;
 mod options;
+mod row;
 mod watch;
 
 /// Why a service failed: any error of the service's own.

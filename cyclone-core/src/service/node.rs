@@ -1,6 +1,5 @@
 //! One service under supervision: started, run again when it fails, stopped.
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,11 +10,11 @@ use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
 use super::change::StopFailures;
 use super::context::join;
+use super::row::Row;
 use super::{
     AnyService, FailureKind, GiveUp, Restart, ServiceContext, ServiceError, ServiceFailure,
     ServiceGroup, ServiceInfo, ServiceOptions, ServiceState,
 };
-use crate::backoff::Backoff;
 use crate::health::Health;
 use crate::lock::lock;
 use crate::resources::Context;
@@ -360,76 +359,6 @@ impl Node {
         }
         drop(status);
         cx.changed();
-    }
-}
-
-/// The failures of one service in a row, and its restarts within the period that counts.
-struct Row {
-    restart: Restart,
-    backoff: Backoff,
-    max_restarts: Option<(u32, Duration)>,
-    restarted: VecDeque<Instant>,
-    since: Instant,
-}
-
-impl Row {
-    fn new(options: &ServiceOptions) -> Self {
-        Self {
-            restart: options.restart,
-            backoff: Backoff::new(options.backoff),
-            max_restarts: options.max_restarts,
-            restarted: VecDeque::new(),
-            since: Instant::now(),
-        }
-    }
-
-    fn begins(&mut self) {
-        self.backoff.succeeded(Instant::now());
-    }
-
-    /// The failure as a value, and how long to wait; without a pause it is given up.
-    fn fails(
-        &mut self,
-        path: &str,
-        kind: FailureKind,
-        error: &ServiceError,
-    ) -> (ServiceFailure, Option<Duration>) {
-        let now = Instant::now();
-        let wait = self.backoff.failed(now, fastrand::f64());
-        if self.backoff.failures() == 1 {
-            self.since = now;
-        }
-        let wait = self.may_restart(now + wait).then_some(wait);
-        let failure = ServiceFailure {
-            path: path.to_owned(),
-            kind,
-            error: error.to_string(),
-            in_a_row: self.backoff.failures(),
-            since: self.since,
-            at: now,
-            retry_at: wait.map(|wait| now + wait),
-        };
-        (failure, wait)
-    }
-
-    /// Whether it may be run again at `at`, and counts that.
-    fn may_restart(&mut self, at: Instant) -> bool {
-        if self.restart == Restart::Never {
-            return false;
-        }
-        let Some((most, period)) = self.max_restarts else {
-            return true;
-        };
-        while let Some(first) = self.restarted.front()
-            && at.saturating_duration_since(*first) >= period
-        {
-            self.restarted.pop_front();
-        }
-        if self.restarted.len() >= most as usize {
-            return false;
-        }
-        self.restarted.push_back(at);
-        true
     }
 }
 
