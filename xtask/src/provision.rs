@@ -43,11 +43,6 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_CHROMIUM"),
     },
     Program {
-        names: &["openssl"],
-        package: "openssl",
-        variable: Some("CYCLONE_TEST_OPENSSL"),
-    },
-    Program {
         names: &["ssh"],
         package: "openssh-client",
         variable: Some("CYCLONE_TEST_SSH"),
@@ -61,6 +56,21 @@ const PROGRAMS: &[Program] = &[
         names: &["openssl"],
         package: "openssl",
         variable: Some("CYCLONE_TEST_OPENSSL"),
+    },
+    Program {
+        names: &["haproxy", "/usr/sbin/haproxy"],
+        package: "haproxy",
+        variable: Some("CYCLONE_TEST_HAPROXY"),
+    },
+    Program {
+        names: &["nc.openbsd"],
+        package: "netcat-openbsd",
+        variable: Some("CYCLONE_TEST_NC"),
+    },
+    Program {
+        names: &["systemd-socket-activate"],
+        package: "systemd",
+        variable: Some("CYCLONE_TEST_SYSTEMD_SOCKET_ACTIVATE"),
     },
     Program {
         names: &["h2load"],

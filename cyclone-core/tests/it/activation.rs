@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
-use std::io::ErrorKind;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use cyclone_core::{Endpoint, Server};
 
-use crate::support::{CHILD, echo, is_child};
+use crate::support::{CHILD, echo, foreign, is_child};
 
 const TEST: &str = "activation::sockets_of_the_launcher_are_listened_with";
 
@@ -129,9 +128,9 @@ fn what_the_launcher_left_may_be_no_socket_that_listens() {
     }
 }
 
-/// The program that systemd has for trying socket activation out; a machine without it has the other tests.
-fn systemd_socket_activate(paths: &[&Path], endpoint: &str) -> Option<Child> {
-    let mut command = Command::new("systemd-socket-activate");
+/// The program that systemd has for trying socket activation out.
+fn systemd_socket_activate(paths: &[&Path], endpoint: &str) -> Child {
+    let mut command = foreign("CYCLONE_TEST_SYSTEMD_SOCKET_ACTIVATE");
     for path in paths {
         command.arg("-l").arg(path);
     }
@@ -139,13 +138,7 @@ fn systemd_socket_activate(paths: &[&Path], endpoint: &str) -> Option<Child> {
     command
         .arg(std::env::current_exe().unwrap())
         .stderr(Stdio::null());
-    match child(&mut command, endpoint) {
-        Ok(process) => Some(process),
-        Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::NotFound);
-            None
-        }
-    }
+    child(&mut command, endpoint).unwrap()
 }
 
 /// Waits until the launcher listens.
@@ -172,9 +165,7 @@ fn systemd_passes_its_sockets_by_index_and_by_name() {
         for path in [&web, &admin] {
             let _ = std::fs::remove_file(path);
         }
-        let Some(mut process) = systemd_socket_activate(&[&web, &admin], endpoint) else {
-            return;
-        };
+        let mut process = systemd_socket_activate(&[&web, &admin], endpoint);
         let told = talk(connect(path, &mut process), process);
         assert!(
             told.contains(&format!("listening at unix:{}", path.display())),
@@ -192,9 +183,7 @@ fn systemd_passes_its_sockets_by_index_and_by_name() {
         for path in [&web, &admin] {
             let _ = std::fs::remove_file(path);
         }
-        let Some(mut process) = systemd_socket_activate(&[&web, &admin], endpoint) else {
-            return;
-        };
+        let mut process = systemd_socket_activate(&[&web, &admin], endpoint);
         let _starts_it = connect(&web, &mut process);
         let told = output(process);
         assert!(told.contains(message), "{told}");

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -17,7 +17,7 @@ use rustix::net::sockopt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::support::{echo, greeted, greeting, rest, tcp_address, within};
+use crate::support::{echo, foreign, greeted, greeting, rest, tcp_address, within};
 
 /// Says who the peer is and which options the socket has.
 fn telling() -> impl ProtocolFactory {
@@ -288,7 +288,7 @@ async fn errors_name_the_endpoint_and_what_may_help() {
     drop(server);
 }
 
-/// netcat, where there is one that knows Unix domain sockets.
+/// netcat of OpenBSD, which knows Unix domain sockets.
 #[tokio::test]
 async fn netcat_talks_through_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
@@ -296,16 +296,14 @@ async fn netcat_talks_through_a_unix_socket() {
     let server = Server::new().listen(Endpoint::unix(&path), echo());
     let server = server.start().await.unwrap();
     let run = move || {
-        let mut nc = Command::new("nc");
+        let mut nc = foreign("CYCLONE_TEST_NC");
         let nc = nc.args(["-N", "-U"]).arg(path);
         let mut nc = nc.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         nc.stdin.take().unwrap().write_all(b"hello")?;
         nc.wait_with_output()
     };
-    match within(tokio::task::spawn_blocking(run)).await.unwrap() {
-        Ok(output) => assert_eq!(output.stdout, b"hihello"),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
-    }
+    let output = within(tokio::task::spawn_blocking(run)).await.unwrap();
+    assert_eq!(output.unwrap().stdout, b"hihello");
     drop(server);
 }
 

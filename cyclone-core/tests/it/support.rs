@@ -1,6 +1,11 @@
 //! What the tests of servers share.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::future::Future;
 use std::io::{BufRead, BufReader};
@@ -17,6 +22,14 @@ pub(crate) async fn within<F: Future>(work: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(30), work)
         .await
         .expect("the test hangs")
+}
+
+/// A foreign program that `cargo xtask test` provides, by its variable; a test without it fails.
+pub(crate) fn foreign(variable: &str) -> Command {
+    let program = std::env::var_os(variable);
+    let program =
+        program.unwrap_or_else(|| panic!("{variable} is not set; run `cargo xtask test`"));
+    Command::new(program)
 }
 
 /// Says `hi` and gives back every byte; the server's shutdown does not impress it.

@@ -1,11 +1,6 @@
 //! TLS: certificates, handshakes, mutual TLS, reload.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 mod authority;
 mod client_endpoint;

@@ -1,10 +1,9 @@
 //! Programs of others that send the header; a machine without them has the other tests.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use cyclone_core::proxy_protocol::ProxyHeader;
 use cyclone_core::{Connection, Endpoint, ProtocolFactory, ProxyProtocol, Server, protocol_fn};
@@ -12,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 
 use super::exchange;
-use crate::support::{tcp_address, within};
+use crate::support::{foreign, tcp_address, within};
 
 /// Tells HTTP clients, and whoever sends an empty line, who they are.
 fn who() -> impl ProtocolFactory {
@@ -45,18 +44,14 @@ async fn curl_claims_its_own_address() {
     let server = Server::new().listen(endpoint, who()).start().await.unwrap();
     let url = format!("http://{}/", tcp_address(&server, 0));
     let run = move || {
-        let mut curl = Command::new("curl");
+        let mut curl = foreign("CYCLONE_TEST_CURL");
         curl.args(["--silent", "--show-error", "--max-time", "20"]);
         curl.args(["--noproxy", "*", "--haproxy-protocol", &url])
             .output()
     };
-    match tokio::task::spawn_blocking(run).await.unwrap() {
-        Ok(output) => {
-            let told = String::from_utf8(output.stdout).unwrap();
-            assert_eq!(told, "127.0.0.1 true ", "{:?}", output.stderr);
-        }
-        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
-    }
+    let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told, "127.0.0.1 true ", "{:?}", output.stderr);
 }
 
 struct Stopped(Child);
@@ -69,10 +64,7 @@ impl Drop for Stopped {
 }
 
 /// HAProxy with one listener for each of these options of its `server` line, and where they are.
-fn haproxy(
-    folder: &std::path::Path,
-    servers: &[(SocketAddr, &str)],
-) -> Option<(Stopped, Vec<SocketAddr>)> {
+fn haproxy(folder: &std::path::Path, servers: &[(SocketAddr, &str)]) -> (Stopped, Vec<SocketAddr>) {
     let (mut text, mut listeners) = (String::from("defaults\n mode tcp\n"), Vec::new());
     for what in ["connect", "client", "server"] {
         text += &format!(" timeout {what} 20s\n");
@@ -88,18 +80,11 @@ fn haproxy(
     }
     let file = folder.join("haproxy.cfg");
     fs::write(&file, text).unwrap();
-    let mut command = Command::new("haproxy");
+    let mut command = foreign("CYCLONE_TEST_HAPROXY");
     command.arg("-db").arg("-f").arg(file).stderr(Stdio::null());
-    match command.spawn() {
-        Ok(process) => {
-            let addresses = listeners.iter().map(|it| it.local_addr().unwrap());
-            Some((Stopped(process), addresses.collect()))
-        }
-        Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::NotFound);
-            None
-        }
-    }
+    let process = command.spawn().unwrap();
+    let addresses = listeners.iter().map(|it| it.local_addr().unwrap());
+    (Stopped(process), addresses.collect())
 }
 
 #[tokio::test]
@@ -117,9 +102,7 @@ async fn haproxy_tells_of_its_clients_in_both_versions() {
         (v2, "send-proxy-v2"),
         (v2, "send-proxy-v2 proxy-v2-options unique-id,crc32c"),
     ];
-    let Some((_haproxy, addresses)) = haproxy(folder.path(), &servers) else {
-        return;
-    };
+    let (_haproxy, addresses) = haproxy(folder.path(), &servers);
     for (address, id) in addresses.into_iter().zip(["", "", "the-id"]) {
         // Another loopback address than that of HAProxy itself.
         let socket = tokio::net::TcpSocket::new_v4().unwrap();

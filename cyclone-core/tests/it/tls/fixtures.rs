@@ -1,8 +1,9 @@
 //! Keys and certificates in the forms that only other programs write, made with OpenSSL.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
+
+use crate::support::foreign;
 
 /// What makes them, one after the other: arguments, split at spaces.
 const RECIPE: &[&str] = &[
@@ -30,9 +31,7 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fn make(folder: &Path, arguments: &str) {
-    let openssl = std::env::var_os("CYCLONE_TEST_OPENSSL");
-    let openssl = openssl.expect("CYCLONE_TEST_OPENSSL is not set; run `cargo xtask test`");
-    let made = Command::new(openssl)
+    let made = foreign("CYCLONE_TEST_OPENSSL")
         .args(arguments.split(' '))
         .current_dir(folder)
         .output()
