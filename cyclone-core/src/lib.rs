@@ -103,8 +103,8 @@
 //!
 //! # Not supported yet
 //!
-//! One runtime per core: a server runs on the runtime that starts it. Bus, log and store of several machines: the
-//! drivers for that are not written. UDP. Other systems than Unix; the tests run on Linux.
+//! Certificates by ACME. Bus, log and store of several machines: the drivers for that are not written. UDP. Other
+//! systems than Unix; the tests run on Linux.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
