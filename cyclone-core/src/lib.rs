@@ -132,6 +132,7 @@ mod lock;
 mod log;
 mod looping_call;
 mod metrics;
+mod nearest;
 mod network;
 mod observed;
 mod opening;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::{ClientEndpoint, Kind, LONGEST_CLIENT_TIMEOUT};
 use crate::endpoint::EndpointError;
 use crate::endpoint::error::Problem;
-use crate::endpoint::text::{Parts, Value, nearest};
+use crate::endpoint::text::{Parts, Value};
 use crate::keep_alive;
+use crate::nearest::nearest;
 
 const KINDS: &str = "tcp, tls or unix";
 

@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::error::Problem;
-use super::text::{Parts, Value, nearest};
+use super::text::{Parts, Value};
 use super::{Endpoint, EndpointError, Kind, proxy};
 use crate::keep_alive;
+use crate::nearest::nearest;
 use crate::opening::LONGEST_OPENING_TIMEOUT;
 
 const KINDS: &str = "tcp, tcp6, tls, unix, systemd or fd";

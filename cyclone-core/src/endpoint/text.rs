@@ -187,30 +187,3 @@ pub(crate) fn escape_path(path: &str) -> String {
     let prefix = if path.starts_with('@') { "\\" } else { "" };
     format!("{prefix}{}", escape(path))
 }
-
-/// The word that somebody may have meant: the nearest, if two changes of a letter at most lead to it.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const MOST_CHANGES: usize = 2;
-    let near = known.into_iter().map(|it| (changes(word, it), it));
-    let (changes, nearest) = near.min_by_key(|(changes, _)| *changes)?;
-    (changes <= MOST_CHANGES && changes < nearest.len()).then_some(nearest)
-}
-
-/// How many letters have to be put in, left out or replaced (Levenshtein).
-fn changes(from: &str, to: &str) -> usize {
-    // Long nonsense is near to nothing.
-    if from.len() > 2 * to.len() + 2 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, letter) in from.bytes().enumerate() {
-        let mut diagonal = index;
-        row[0] = index + 1;
-        for (at, other) in to.bytes().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
-        }
-    }
-    row[to.len()]
-}

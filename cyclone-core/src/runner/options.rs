@@ -83,7 +83,6 @@ mod file;
 mod help;
 mod inject;
 mod layers;
-mod nearest;
 mod origin;
 mod program;
 mod settings;

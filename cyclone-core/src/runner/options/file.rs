@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::inject::Injection;
-use super::nearest::nearest;
 use super::spec::{Shape, Spec};
 use super::{OptionsError, Origin};
+use crate::nearest::nearest;
 
 /// Bytes of a configuration file, at most.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -120,7 +120,7 @@ impl File {
             let key = &entry.key;
             let Some(spec) = specs.iter().find(|spec| spec.is_called(key)) else {
                 let names = specs.iter().filter(|spec| spec.is_for_files());
-                let hint = nearest(key, names.map(|spec| spec.name.as_str()));
+                let hint = nearest(&key.replace('_', "-"), names.map(|spec| spec.name.as_str()));
                 let hint = hint
                     .map(|name| format!(", did you mean `{name}`?"))
                     .unwrap_or_default();

@@ -1,13 +1,14 @@
 //! What somebody meant who wrote a name wrongly.
 
 /// The name with the fewest letters to change, insert, take away or swap; none if nothing is near.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// A longer word is no slip of the pen.
     const LONGEST: usize = 64;
     if word.len() > LONGEST {
         return None;
     }
-    let word: Vec<char> = word.replace('_', "-").chars().collect();
+    let word: Vec<char> = word.chars().collect();
+    let names = names.into_iter();
     let near = names.map(|name| (distance(&word, &name.chars().collect::<Vec<_>>()), name));
     let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
     (distance <= (word.len() / 3).max(1)).then_some(name)
