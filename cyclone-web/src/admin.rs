@@ -17,7 +17,6 @@ pub use connections::MAX_LISTED_CONNECTIONS;
 pub use live::MAX_ADMIN_VIEWERS;
 
 mod access;
-mod base64;
 mod connections;
 mod endpoint;
 mod health;

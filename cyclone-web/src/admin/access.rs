@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cyclone_core::Address;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, StatusCode};
 use sha2::{Digest, Sha256};
 
-use super::base64;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 
@@ -159,7 +160,7 @@ fn token(cx: &RequestContext) -> Option<Vec<u8>> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let mut pair = base64::decode(rest)?;
+    let mut pair = STANDARD.decode(rest).ok()?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     Some(pair.split_off(colon + 1))
 }
