@@ -62,6 +62,62 @@ struct Span {
     end: usize,
 }
 
+impl Span {
+    fn is_between_characters(self, text: &str) -> bool {
+        text.is_char_boundary(self.value) && text.is_char_boundary(self.end)
+    }
+}
+
+/// One pair as it was sent.
+#[derive(Clone, Copy)]
+struct Component<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    /// Where the name begins in the whole.
+    at: usize,
+}
+
+impl Component<'_> {
+    /// Where the value begins in the whole; for a name without `=`, where the name ends.
+    fn value_at(&self) -> usize {
+        self.at + self.name.len() + usize::from(!self.value.is_empty())
+    }
+}
+
+/// The pairs of an encoded text; there are none between two `&`.
+fn components(encoded: &[u8]) -> impl Iterator<Item = Component<'_>> {
+    let mut next = 0;
+    let pairs = encoded.split(|byte| *byte == b'&').map(move |pair| {
+        let at = next;
+        next += pair.len() + 1;
+        let equals = pair.iter().position(|byte| *byte == b'=');
+        let (name, value) = match equals {
+            Some(equals) => (&pair[..equals], &pair[equals + 1..]),
+            None => (pair, &pair[pair.len()..]),
+        };
+        (pair.is_empty(), Component { name, value, at })
+    });
+    pairs.filter_map(|(is_empty, component)| (!is_empty).then_some(component))
+}
+
+/// Finds the first name or value that is not UTF-8.
+#[cold]
+fn not_utf8(encoded: &[u8], decoded: &[u8], spans: &[Span]) -> ArgumentsError {
+    let is_invalid = |from, to| std::str::from_utf8(&decoded[from..to]).is_err();
+    let position = components(encoded)
+        .zip(spans)
+        .find_map(|(component, span)| {
+            if is_invalid(span.name, span.value) {
+                Some(component.at)
+            } else {
+                is_invalid(span.value, span.end).then(|| component.value_at())
+            }
+        });
+    ArgumentsError::NotUtf8 {
+        position: position.unwrap_or_default(),
+    }
+}
+
 impl Arguments {
     /// Makes an empty set.
     #[must_use]
@@ -87,44 +143,37 @@ impl Arguments {
         max_arguments: usize,
     ) -> Result<Self, ArgumentsError> {
         let encoded = encoded.as_ref();
-        let mut arguments = Self::new();
         if encoded.is_empty() {
-            return Ok(arguments);
+            return Ok(Self::new());
         }
         // Decoding never makes text longer.
-        arguments.text.reserve(encoded.len());
-        let mut offset = 0;
-        for pair in encoded.split(|byte| *byte == b'&') {
-            if !pair.is_empty() {
-                if arguments.spans.len() == max_arguments {
-                    return Err(ArgumentsError::TooMany {
-                        limit: max_arguments,
-                    });
-                }
-                arguments.push_encoded(pair, offset)?;
+        let mut text = Vec::with_capacity(encoded.len());
+        let mut spans = SmallVec::<[Span; INLINE_SPANS]>::new();
+        for component in components(encoded) {
+            if spans.len() == max_arguments {
+                return Err(ArgumentsError::TooMany {
+                    limit: max_arguments,
+                });
             }
-            offset += pair.len() + 1;
+            let Component { name, value, at } = component;
+            let start = text.len();
+            decode_component(name, at, false, &mut text)?;
+            let middle = text.len();
+            decode_component(value, component.value_at(), true, &mut text)?;
+            spans.push(Span {
+                name: start,
+                value: middle,
+                end: text.len(),
+            });
         }
-        Ok(arguments)
-    }
-
-    fn push_encoded(&mut self, pair: &[u8], offset: usize) -> Result<(), ArgumentsError> {
-        let equals = pair.iter().position(|byte| *byte == b'=');
-        let (name, value) = match equals {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &pair[pair.len()..]),
-        };
-        let start = self.text.len();
-        decode_component(name, offset, false, &mut self.text)?;
-        let middle = self.text.len();
-        let value_offset = offset + name.len() + usize::from(equals.is_some());
-        decode_component(value, value_offset, true, &mut self.text)?;
-        self.spans.push(Span {
-            name: start,
-            value: middle,
-            end: self.text.len(),
-        });
-        Ok(())
+        match String::from_utf8(text) {
+            // A character must not be cut in two by the end of a name or a value either.
+            Ok(text) if spans.iter().all(|span| span.is_between_characters(&text)) => {
+                Ok(Self { text, spans })
+            }
+            Ok(text) => Err(not_utf8(encoded, text.as_bytes(), &spans)),
+            Err(error) => Err(not_utf8(encoded, error.as_bytes(), &spans)),
+        }
     }
 
     /// Adds one pair at the end; control characters of the value become spaces.

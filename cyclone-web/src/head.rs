@@ -117,13 +117,12 @@ impl Head {
         }
     }
 
-    /// The query of the target.
-    pub(crate) fn query(&self) -> Option<&str> {
+    /// The query of the target, which is UTF-8.
+    pub(crate) fn query(&self) -> Option<&[u8]> {
         if self.raw.path == 0 {
-            return self.uri().query();
+            return self.uri().query().map(str::as_bytes);
         }
-        let query = self.raw.target.0.get(self.raw.path as usize + 1..);
-        query.map(text)
+        self.raw.target.0.get(self.raw.path as usize + 1..)
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {

@@ -1,6 +1,9 @@
 //! Path parameters.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use super::RequestContext;
 use crate::arguments::from_pairs;
@@ -16,7 +19,7 @@ impl RequestContext {
             .parameters
             .get(name, self.head.path())
             .ok_or_else(|| Error::internal(format!("the route has no parameter `{name}`")))?;
-        decode(raw)
+        Ok(decode(raw)?.into_owned())
     }
 
     /// The raw text of a path parameter; empty when the pattern has none of the name.
@@ -42,18 +45,20 @@ impl RequestContext {
     /// # Errors
     /// A 404 when a value does not fit its type: no such page.
     pub fn path<T: DeserializeOwned>(&self) -> Result<T> {
-        let mut pairs = Vec::new();
+        let mut pairs = SmallVec::<[(&str, Cow<'_, str>); 4]>::new();
         for (name, raw) in self.parameters.iter(self.head.path()) {
             pairs.push((name, decode(raw)?));
         }
-        let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+        let pairs = pairs.iter().map(|(name, value)| (*name, &**value));
         from_pairs(pairs).map_err(|error| Error::not_found().because(error))
     }
 }
 
-fn decode(raw: &str) -> Result<String> {
+fn decode(raw: &str) -> Result<Cow<'_, str>> {
+    if !raw.contains('%') {
+        return Ok(Cow::Borrowed(raw));
+    }
     percent_encoding::percent_decode_str(raw)
         .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
         .map_err(|_invalid| Error::bad_request("the path is no UTF-8"))
 }

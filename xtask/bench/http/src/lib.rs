@@ -129,10 +129,9 @@ pub fn announce(address: SocketAddr) -> std::io::Result<()> {
     out.flush()
 }
 
-/// The runtime of every tokio server here: the default one, with one worker.
+/// The runtime of every tokio server here: a single-threaded one, as a core of its own has it.
 pub fn block_on<F: Future<Output = Outcome>>(work: F) -> Outcome {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(work)
