@@ -23,6 +23,8 @@
 //! | plaintext that a connection holds unsent | 64 KiB | fixed, by rustls |
 //! | a file of certificates | 64 MiB | fixed |
 
+#[cfg(feature = "acme")]
+mod acme;
 mod certificate;
 mod client;
 mod client_auth;
@@ -42,6 +44,12 @@ mod server;
 mod stream;
 mod system_roots;
 
+#[cfg(feature = "acme")]
+#[cfg_attr(docsrs, doc(cfg(feature = "acme")))]
+pub use acme::{
+    ACME_ATTEMPT_TIMEOUT, ACME_RETRY_AFTER, ACME_RETRY_MAX, Acme, AcmeBuilder, AcmeRenewal,
+    LETS_ENCRYPT, LETS_ENCRYPT_STAGING, MAX_ACME_NAMES,
+};
 pub use certificate::{Certificate, SubjectName};
 pub use client::{ClientTls, ClientTlsBuilder};
 pub use client_auth::ClientAuth;

@@ -129,11 +129,26 @@ impl Metadata {
         &'a self,
         roots: impl IntoIterator<Item = &'a Package>,
     ) -> Vec<&'a Package> {
+        self.closure_above(roots, &[])
+    }
+
+    /// The [closure](Self::closure) without what is below packages of these names.
+    pub(crate) fn closure_above<'a>(
+        &'a self,
+        roots: impl IntoIterator<Item = &'a Package>,
+        bottom: &[&str],
+    ) -> Vec<&'a Package> {
+        let is_bottom = |id: &str| {
+            let packages = self.packages.iter();
+            packages
+                .filter(|package| package.id == id)
+                .any(|package| bottom.contains(&package.name.as_str()))
+        };
         let mut open: Vec<&str> = roots.into_iter().map(|root| root.id.as_str()).collect();
         let mut seen: BTreeSet<&str> = open.iter().copied().collect();
         while let Some(id) = open.pop() {
             for edge in self.edges.get(id).into_iter().flatten() {
-                if !edge.only_dev && seen.insert(&edge.package) {
+                if !edge.only_dev && seen.insert(&edge.package) && !is_bottom(&edge.package) {
                     open.push(&edge.package);
                 }
             }

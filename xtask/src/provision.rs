@@ -73,6 +73,11 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_SYSTEMD_SOCKET_ACTIVATE"),
     },
     Program {
+        names: &["pebble"],
+        package: "pebble",
+        variable: Some("CYCLONE_TEST_PEBBLE"),
+    },
+    Program {
         names: &["h2load"],
         package: "nghttp2-client",
         variable: Some("CYCLONE_TEST_H2LOAD"),

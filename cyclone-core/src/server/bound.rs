@@ -131,6 +131,10 @@ fn tls_of(
     let name = format!("tls {}", endpoint.socket_name().replace('/', "_"));
     let reload = TlsReload::new(&tls).named(name);
     services.push(Arc::new(reload), ServiceOptions::new());
+    #[cfg(feature = "acme")]
+    for acme in tls.acme() {
+        services.push(Arc::new(acme.renewal()), ServiceOptions::new());
+    }
     Ok(Some(tls.with_default_alpn(factory.alpn())))
 }
 

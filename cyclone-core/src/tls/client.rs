@@ -61,6 +61,11 @@ impl ClientTls {
         }
     }
 
+    #[cfg(feature = "acme")]
+    pub(crate) fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
     /// Does the handshake with the server at the other end of `stream`.
     ///
     /// `name` is the name that the server has to prove, `example.org` or an IP address.

@@ -37,15 +37,24 @@ pub enum HandshakeErrorKind {
     Rejected,
     /// The other side broke the protocol.
     Protocol,
+    /// It was an authority that asked whether a name is ours (RFC 8737), and it was answered. That is no failure,
+    /// but there is no connection either.
+    #[cfg(feature = "acme")]
+    Challenge,
     /// The connection under it failed.
     Io,
 }
 
 #[derive(Debug)]
 enum Detail {
-    TimedOut { limit: Duration, stage: Stage },
+    TimedOut {
+        limit: Duration,
+        stage: Stage,
+    },
     UnknownName(Option<String>),
     Name(String),
+    #[cfg(feature = "acme")]
+    Challenge,
     Tls(RustlsError),
     Io(io::Error),
 }
@@ -73,6 +82,14 @@ impl HandshakeError {
         Self {
             kind: HandshakeErrorKind::UnknownName,
             detail: Detail::UnknownName(name),
+        }
+    }
+
+    #[cfg(feature = "acme")]
+    pub(crate) fn challenge() -> Self {
+        Self {
+            kind: HandshakeErrorKind::Challenge,
+            detail: Detail::Challenge,
         }
     }
 
@@ -166,6 +183,8 @@ impl fmt::Display for HandshakeError {
                 write!(f, "no certificate for the name `{}`", name.escape_debug())
             }
             Detail::UnknownName(None) => f.write_str("the client asks for no name"),
+            #[cfg(feature = "acme")]
+            Detail::Challenge => f.write_str("the authority was told that the name is ours"),
             Detail::Name(name) => write!(f, "`{}` names no server", name.escape_debug()),
             Detail::Tls(error) if self.kind == HandshakeErrorKind::NotTls => {
                 write!(f, "the other side does not speak TLS ({error})")

@@ -8,6 +8,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::DnsName;
 
+#[cfg(feature = "acme")]
+use super::acme::Acme;
 use super::identity::Loaded;
 
 /// What becomes of clients by the name they ask for (SNI).
@@ -36,16 +38,24 @@ pub(crate) struct Resolver {
     /// Without the `*.`.
     wildcard: HashMap<String, Candidates>,
     default: Candidates,
+    #[cfg(feature = "acme")]
+    acme: Vec<Acme>,
 }
 
 impl Resolver {
     /// The first one is the default.
-    pub(crate) fn new(loaded: &[Loaded], policy: SniPolicy) -> Self {
+    pub(crate) fn new(
+        loaded: &[Loaded],
+        policy: SniPolicy,
+        #[cfg(feature = "acme")] acme: &[Acme],
+    ) -> Self {
         let mut resolver = Self {
             policy,
             exact: HashMap::new(),
             wildcard: HashMap::new(),
             default: Vec::new(),
+            #[cfg(feature = "acme")]
+            acme: acme.to_vec(),
         };
         for one in loaded {
             for name in &one.names {
@@ -73,7 +83,40 @@ impl Resolver {
 
     /// Whether there is a certificate for a client that asks for `name`.
     pub(crate) fn serves(&self, name: Option<&str>) -> bool {
-        self.candidates(name).is_some()
+        self.candidates(name).is_some() || self.of_authority(name).is_some()
+    }
+
+    /// What answers a client that turns out to be an authority.
+    #[cfg(feature = "acme")]
+    pub(crate) fn answer(&self, hello: &ClientHello<'_>) -> Option<Arc<rustls::ServerConfig>> {
+        self.acme.iter().find_map(|acme| acme.answer(hello))
+    }
+
+    /// The certificate that an authority gave for this name; for no name, and where it may be any, the first.
+    #[cfg(feature = "acme")]
+    fn of_authority(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let asked = name.and_then(normal);
+        let named = self.acme.iter().find(|acme| {
+            let mut names = acme.names().iter();
+            names.any(|name| Some(name) == asked.as_ref())
+        });
+        if let Some(key) = named.and_then(Acme::current_key) {
+            return Some(key);
+        }
+        let may_be_any = match name {
+            Some(_) => self.policy == SniPolicy::Any,
+            None => self.policy != SniPolicy::Required,
+        };
+        let first = self
+            .acme
+            .first()
+            .filter(|_| may_be_any && self.default.is_empty());
+        first.and_then(Acme::current_key)
+    }
+
+    #[cfg(not(feature = "acme"))]
+    fn of_authority(&self, _name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        None
     }
 
     fn candidates(&self, name: Option<&str>) -> Option<&Candidates> {
@@ -87,6 +130,17 @@ impl Resolver {
             self.wildcard.get(rest)
         });
         found.or((self.policy == SniPolicy::Any).then_some(&self.default))
+    }
+
+    /// Whether a certificate that was given has this name.
+    fn has(&self, name: Option<&str>) -> bool {
+        let Some(name) = name.and_then(normal) else {
+            return true;
+        };
+        self.exact.contains_key(&name)
+            || name
+                .split_once('.')
+                .is_some_and(|(_, rest)| self.wildcard.contains_key(rest))
     }
 
     fn choose(
@@ -105,8 +159,12 @@ impl Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.choose(hello.server_name(), hello.signature_schemes())
-            .cloned()
+        let name = hello.server_name();
+        let of_authority = || self.of_authority(name);
+        match self.choose(name, hello.signature_schemes()) {
+            Some(key) if self.has(name) => Some(Arc::clone(key)),
+            fallback => of_authority().or_else(|| fallback.cloned()),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use rustls::ServerConfig;
 use rustls::server::ProducesTickets;
 use tokio::sync::{Semaphore, watch};
 
+#[cfg(feature = "acme")]
+use super::acme::Acme;
 use super::certificate::Certificate;
 use super::error::TlsError;
 use super::files::Fingerprint;
@@ -217,16 +219,22 @@ impl ServerTls {
         self.shared.state.subscribe()
     }
 
-    /// The certificates in use, one for each identity, in the order in which they were given.
+    /// The certificates in use, one for each identity, in the order in which they were given, then those that
+    /// authorities gave.
     #[must_use]
     pub fn certificates(&self) -> Vec<Certificate> {
-        self.active().certificates.clone()
+        #[cfg_attr(not(feature = "acme"), expect(unused_mut, reason = "ACME adds some"))]
+        let mut certificates = self.active().certificates.clone();
+        #[cfg(feature = "acme")]
+        certificates.extend(self.acme().iter().filter_map(Acme::certificate));
+        certificates
     }
 
     /// When the first of the certificates in use expires.
     #[must_use]
     pub fn expires(&self) -> SystemTime {
-        self.active().expires()
+        let expiries = self.certificates().into_iter().map(|one| one.expires());
+        expiries.min().unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
     /// [`Health::Up`], or what an operator has to do: certificates that expire within the
@@ -246,6 +254,12 @@ impl ServerTls {
     /// How often files are looked at.
     pub(crate) fn reload_interval(&self) -> Duration {
         self.shared.settings.reload_interval
+    }
+
+    /// The certificates that authorities give.
+    #[cfg(feature = "acme")]
+    pub(crate) fn acme(&self) -> &[Acme] {
+        &self.shared.settings.acme
     }
 
     /// How long a handshake may take.

@@ -1,6 +1,8 @@
 //! The examples as whole processes.
 
 #[cfg(test)]
+mod acme;
+#[cfg(test)]
 mod balancer;
 #[cfg(test)]
 mod composed;

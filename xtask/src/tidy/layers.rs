@@ -52,6 +52,10 @@ const DATABASES: &[&str] = &[
     "tokio-postgres",
 ];
 
+/// What may speak HTTP below the core, behind a feature and for itself alone: certificate authorities are asked over
+/// HTTPS (RFC 8555).
+const HTTP_OF_ITS_OWN: &[&str] = &["rustls-acme"];
+
 fn layer(name: &str) -> Option<Layer> {
     let found = LAYERS.iter().find(|(known, _)| *known == name);
     found.map(|(_, layer)| *layer)
@@ -114,7 +118,7 @@ pub(super) fn core_knows_no_http(tree: &Tree) -> Vec<Finding> {
     let Some(core) = tree.metadata.our("cyclone-core") else {
         return vec![Finding::error("cyclone-core", "is not in the workspace")];
     };
-    let closure = tree.metadata.closure([core]);
+    let closure = tree.metadata.closure_above([core], HTTP_OF_ITS_OWN);
     let http = closure
         .iter()
         .filter(|package| HTTP.contains(&package.name.as_str()));
@@ -197,5 +201,17 @@ mod tests {
         ];
         let findings = core_knows_no_http(&Tree::of_packages(packages));
         assert_eq!(findings, [Finding::error("cyclone-core", "needs http")]);
+    }
+
+    #[test]
+    fn what_asks_certificate_authorities_has_http_of_its_own() {
+        let mut acme = foreign("rustls-acme", "0.15.0");
+        acme.dependencies.push(dependency("http"));
+        let packages = vec![
+            ours("cyclone-core", &["rustls-acme"]),
+            acme,
+            foreign("http", "1.0.0"),
+        ];
+        assert_eq!(core_knows_no_http(&Tree::of_packages(packages)), []);
     }
 }

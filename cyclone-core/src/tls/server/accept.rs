@@ -70,6 +70,19 @@ impl ServerTls {
         let _turn = self.shared.handshakes.acquire().await;
         progress.reached(Stage::Exchange);
         let (active, config) = self.current();
+        #[cfg(feature = "acme")]
+        if let Some(answer) = active.resolver.answer(&start.client_hello()) {
+            let stream = start.into_stream(answer).into_fallible().await;
+            // RFC 8737, section 3: the handshake is the whole answer.
+            return Err(match stream {
+                Ok(mut stream) => {
+                    let _ = stream.shutdown().await;
+                    let (transport, _) = stream.into_inner();
+                    (HandshakeError::challenge(), Some(transport))
+                }
+                Err((error, transport)) => (error.into(), Some(transport)),
+            });
+        }
         let name = start.client_hello().server_name().map(str::to_owned);
         if !active.resolver.serves(name.as_deref()) {
             let mut transport = start.io;

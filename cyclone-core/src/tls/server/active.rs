@@ -49,7 +49,12 @@ impl Active {
             Some(loaded) => (Some(loaded.verifier), loaded.next_update),
             None => (None, None),
         };
-        let resolver = Arc::new(Resolver::new(&loaded, settings.sni));
+        let resolver = Arc::new(Resolver::new(
+            &loaded,
+            settings.sni,
+            #[cfg(feature = "acme")]
+            &settings.acme,
+        ));
         let versions: Vec<_> = settings.versions.iter().map(|one| one.rustls()).collect();
         let verifier = clients.clone();
         let mut config = ServerConfig::builder_with_provider(Arc::clone(provider.crypto()))

@@ -8,6 +8,8 @@ use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, StoresSer
 use tokio::sync::Semaphore;
 
 use super::ServerTls;
+#[cfg(feature = "acme")]
+use crate::tls::acme::Acme;
 use crate::tls::client_auth::ClientAuth;
 use crate::tls::error::TlsError;
 use crate::tls::files;
@@ -57,6 +59,8 @@ pub struct ServerTlsBuilder {
     pub(super) reload_interval: Duration,
     pub(super) expiry_warning: Duration,
     pub(super) provider: Option<Provider>,
+    #[cfg(feature = "acme")]
+    pub(super) acme: Vec<Acme>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +84,8 @@ impl ServerTlsBuilder {
             reload_interval: DEFAULT_RELOAD_INTERVAL,
             expiry_warning: DEFAULT_EXPIRY_WARNING,
             provider: None,
+            #[cfg(feature = "acme")]
+            acme: Vec::new(),
         }
     }
 
@@ -95,6 +101,15 @@ impl ServerTlsBuilder {
     /// or `NAME.crt` beside `NAME.key`, as Twisted's txsni has them. A reload finds new files.
     pub fn identities_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.identities.push(IdentitySource::Folder(folder.into()));
+        self
+    }
+
+    /// Adds a certificate that an authority gives, and answers the authority. A server whose endpoint this is orders
+    /// and renews it; others have to run [`Acme::renewal`].
+    #[cfg(feature = "acme")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "acme")))]
+    pub fn acme(mut self, acme: Acme) -> Self {
+        self.acme.push(acme);
         self
     }
 
@@ -184,7 +199,11 @@ impl ServerTlsBuilder {
 
     /// What can be said without reading a file.
     pub(super) fn check(&self) -> Result<(), TlsError> {
-        if self.identities.is_empty() {
+        #[cfg(feature = "acme")]
+        let has_acme = !self.acme.is_empty();
+        #[cfg(not(feature = "acme"))]
+        let has_acme = false;
+        if self.identities.is_empty() && !has_acme {
             return Err(TlsError::settings("a server needs a certificate")
                 .fix("give one with `identity` or `identities_in`"));
         }

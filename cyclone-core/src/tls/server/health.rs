@@ -30,7 +30,7 @@ impl ServerTls {
                 }
             }
         }
-        let all_expired = expired.len() == active.certificates.len();
+        let all_expired = !expired.is_empty() && expired.len() == active.certificates.len();
         if let Some((update, place)) = &active.next_update
             && *update <= now
         {
