@@ -79,6 +79,7 @@ pub const DEFAULT_UNIX_MODE: u32 = 0o660;
 /// | `tls:8443:cert=a.crt:key=a.key:ca=clients.pem:client=optional:crl=clients.crl` | certificates of clients (`required` unless given) and what is revoked |
 /// | `tls:8443:cert=a.pem:versions=1.3:alpn=h2,http/1.1:handshake=5` | versions of TLS, application protocols, seconds for a handshake |
 /// | `tls:8443:selfsigned=localhost,127.0.0.1:cert=dev.pem` | a certificate made on the spot, kept in the file if there is one |
+/// | `tls:443:acme=example.org,www.example.org:cache=/var/lib/app/acme:contact=me@example.org` | a certificate of Let's Encrypt, with the feature `acme`; `directory=` names another authority, or `staging` |
 /// | `ssl:8443:privateKey=server.pem:certKey=server.crt:extraCertChain=chain.pem` | Twisted's names |
 ///
 /// Of the other kinds `unix`, `systemd` and `fd` take these options too.

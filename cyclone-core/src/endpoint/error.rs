@@ -17,7 +17,10 @@ pub(crate) enum Problem {
         known: &'static str,
     },
     /// The text is right, but what it names is not built in.
-    #[cfg_attr(feature = "tls", expect(dead_code, reason = "for builds without TLS"))]
+    #[cfg_attr(
+        all(feature = "tls", feature = "acme"),
+        expect(dead_code, reason = "for builds without TLS")
+    )]
     NeedsFeature {
         what: String,
         feature: &'static str,

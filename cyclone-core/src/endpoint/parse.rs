@@ -66,13 +66,17 @@ fn parse(text: &str) -> Result<Endpoint, Problem> {
 
 /// The options of TLS.
 pub(super) const TLS_OPTIONS: &[&str] = &[
+    "acme",
     "alpn",
     "ca",
+    "cache",
     "cert",
     "certs",
     "chain",
     "client",
+    "contact",
     "crl",
+    "directory",
     "handshake",
     "key",
     "selfsigned",

@@ -27,13 +27,45 @@ enum Source {
     /// The certificates are read.
     Ready(ServerTls),
     /// They are read when the server binds.
-    Unread(Box<ServerTlsBuilder>),
-    /// A certificate is made on the spot.
-    SelfSigned {
-        builder: Box<ServerTlsBuilder>,
-        names: Vec<String>,
-        kept_in: Option<PathBuf>,
-    },
+    Unread(Box<Unread>),
+}
+
+/// Where certificates come from, the default first, and the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Unread {
+    identity: Option<Identity>,
+    self_signed: Option<SelfSignedSettings>,
+    folder: Option<String>,
+    #[cfg(feature = "acme")]
+    acme: Option<crate::tls::AcmeBuilder>,
+    builder: ServerTlsBuilder,
+}
+
+/// A certificate that is made on the spot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct SelfSignedSettings {
+    names: Vec<String>,
+    kept_in: Option<PathBuf>,
+}
+
+impl Unread {
+    fn build(&self) -> Result<ServerTls, TlsError> {
+        let mut builder = self.builder.clone();
+        if let Some(made) = &self.self_signed {
+            builder = builder.identity(self_signed(&made.names, made.kept_in.as_ref())?);
+        }
+        if let Some(identity) = &self.identity {
+            builder = builder.identity(identity.clone());
+        }
+        if let Some(folder) = &self.folder {
+            builder = builder.identities_in(folder);
+        }
+        #[cfg(feature = "acme")]
+        if let Some(acme) = &self.acme {
+            builder = builder.acme(acme.clone().build()?);
+        }
+        builder.build()
+    }
 }
 
 impl EndpointTls {
@@ -48,15 +80,7 @@ impl EndpointTls {
     pub(crate) fn load(&self) -> Result<ServerTls, TlsError> {
         match &self.source {
             Source::Ready(tls) => Ok(tls.clone()),
-            Source::Unread(builder) => builder.as_ref().clone().build(),
-            Source::SelfSigned {
-                builder,
-                names,
-                kept_in,
-            } => {
-                let identity = self_signed(names, kept_in.as_ref())?;
-                builder.as_ref().clone().identity(identity).build()
-            }
+            Source::Unread(unread) => unread.build(),
         }
     }
 
@@ -125,6 +149,13 @@ pub(super) fn take(parts: &mut Parts, is_needed: bool) -> Result<Option<Endpoint
     if parts.kind == "ssl" {
         translate(parts)?;
     }
+    #[cfg(not(feature = "acme"))]
+    if parts.options.iter().any(|(name, _)| name == "acme") {
+        return Err(Problem::NeedsFeature {
+            what: "acme".to_owned(),
+            feature: "acme",
+        });
+    }
     let is_any = parts
         .options
         .iter()
@@ -141,11 +172,16 @@ pub(super) fn take(parts: &mut Parts, is_needed: bool) -> Result<Option<Endpoint
     let key = options.file("key", "the file of the key")?;
     let chain = options.file("chain", "the file of the chain")?;
     let folder = options.file("certs", "the folder of certificates")?;
-    let mut builder = ServerTls::builder();
-    if let Some(folder) = &folder {
-        builder = builder.identities_in(folder);
+    #[cfg(feature = "acme")]
+    let acme = acme(&mut options)?;
+    #[cfg(feature = "acme")]
+    let has_acme = acme.is_some();
+    #[cfg(not(feature = "acme"))]
+    let has_acme = false;
+    if names.is_none() && certificate.is_none() && folder.is_none() && !has_acme {
+        return Err(Problem::Missing("the certificate, `cert=`,"));
     }
-    let source = match (names, certificate) {
+    let (identity, self_signed) = match (names, certificate) {
         (Some(names), kept_in) => {
             if key.or(chain).is_some() {
                 return Err(Problem::Pointless {
@@ -153,11 +189,8 @@ pub(super) fn take(parts: &mut Parts, is_needed: bool) -> Result<Option<Endpoint
                     why: "a self-signed certificate has its key with it",
                 });
             }
-            Source::SelfSigned {
-                builder: Box::new(settings(&mut options, builder)?),
-                names,
-                kept_in: kept_in.map(Into::into),
-            }
+            let kept_in = kept_in.map(Into::into);
+            (None, Some(SelfSignedSettings { names, kept_in }))
         }
         (None, Some(certificate)) => {
             let mut identity = match key {
@@ -167,22 +200,48 @@ pub(super) fn take(parts: &mut Parts, is_needed: bool) -> Result<Option<Endpoint
             if let Some(chain) = chain {
                 identity = identity.chain_file(chain);
             }
-            // Before the folder: it is the default certificate.
-            builder = ServerTls::builder().identity(identity);
-            if let Some(folder) = folder {
-                builder = builder.identities_in(folder);
-            }
-            Source::Unread(Box::new(settings(&mut options, builder)?))
+            (Some(identity), None)
         }
-        (None, None) if folder.is_some() => {
-            Source::Unread(Box::new(settings(&mut options, builder)?))
+        (None, None) if key.or(chain).is_some() => {
+            return Err(Problem::Missing("the certificate, `cert=`,"));
         }
-        (None, None) => return Err(Problem::Missing("the certificate, `cert=`,")),
+        (None, None) => (None, None),
+    };
+    let unread = Unread {
+        identity,
+        self_signed,
+        folder,
+        #[cfg(feature = "acme")]
+        acme,
+        builder: settings(&mut options, ServerTls::builder())?,
     };
     Ok(Some(EndpointTls {
-        source,
+        source: Source::Unread(Box::new(unread)),
         text: options.text,
     }))
+}
+
+/// The options of a certificate that an authority gives.
+#[cfg(feature = "acme")]
+fn acme(options: &mut Options<'_>) -> Result<Option<crate::tls::AcmeBuilder>, Problem> {
+    let needs = |name, other| Problem::Needs { name, other };
+    let Some(names) = options.words("acme") else {
+        let alone = ["cache", "contact", "directory"];
+        let found = alone.into_iter().find(|name| options.take(name).is_some());
+        return found.map_or(Ok(None), |name| Err(needs(name, "acme")));
+    };
+    let folder = options.file("cache", "the folder of the authority's certificates")?;
+    let mut acme = crate::tls::Acme::builder(names, folder.ok_or(needs("acme", "cache"))?);
+    if let Some(contact) = options.take("contact") {
+        acme = acme.contact(contact.not_empty("the address of the contact")?);
+    }
+    if let Some(directory) = options.take("directory") {
+        acme = acme.directory(match directory.text.as_str() {
+            "staging" => crate::tls::LETS_ENCRYPT_STAGING.to_owned(),
+            _ => directory.not_empty("the directory of the authority")?,
+        });
+    }
+    Ok(Some(acme))
 }
 
 fn settings(
@@ -269,7 +328,7 @@ fn translate(parts: &mut Parts) -> Result<(), Problem> {
         parts.options.push(("cert".to_owned(), key));
     }
     let has = |name: &str| parts.options.iter().any(|(seen, _)| seen == name);
-    if !has("cert") && !has("certs") && !has("selfsigned") {
+    if !has("cert") && !has("certs") && !has("selfsigned") && !has("acme") {
         let file = Value::from("server.pem".to_owned());
         parts.options.push(("cert".to_owned(), file));
     }

@@ -139,6 +139,59 @@ fn errors_name_the_part_and_the_fix() {
     assert!("tls:8443:cert=a:handshake=3600".parse::<Endpoint>().is_ok());
 }
 
+#[cfg(feature = "acme")]
+#[test]
+fn authority_can_be_asked() {
+    for text in [
+        "tls:443:acme=example.org,www.example.org:cache=/var/lib/acme:contact=me@example.org",
+        r"tls:443:acme=example.org:cache=/a:directory=https\://10.0.0.1/dir:sni=known",
+        "tls:443:acme=example.org:cache=/a:directory=staging",
+        "tls:443:cert=a.pem:certs=/certs:acme=example.org:cache=/a",
+    ] {
+        let endpoint: Endpoint = text.parse().unwrap();
+        assert_eq!(endpoint.to_string(), text);
+    }
+    for (text, part) in [
+        (
+            "tls:443:acme=example.org",
+            "option `acme` needs `cache` too",
+        ),
+        (
+            "tls:443:cert=a:contact=b",
+            "option `contact` needs `acme` too",
+        ),
+        (
+            "tls:443:acme=a:cache=",
+            "the folder of the authority's certificates is missing",
+        ),
+    ] {
+        let error = text.parse::<Endpoint>().unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("acme");
+    let text = format!("tls:443:acme=*.example.org:cache={}", cache.display());
+    let error = text.parse::<Endpoint>().unwrap().load_tls().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("cannot have a certificate by ACME"),
+        "{error}"
+    );
+}
+
+#[cfg(not(feature = "acme"))]
+#[test]
+fn authority_needs_its_feature() {
+    let error = "tls:443:acme=a.example:cache=/a"
+        .parse::<Endpoint>()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("needs the feature `acme`"),
+        "{error}"
+    );
+}
+
 #[cfg(all(feature = "self-signed", feature = "ring"))]
 #[test]
 fn loaded_endpoint_shares_its_certificates() {
