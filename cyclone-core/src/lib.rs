@@ -95,6 +95,7 @@
 //! | `tls` | no | `tls`: TLS of servers and clients on rustls, with a provider of cryptography that the program names |
 //! | `ring`, `aws-lc-rs` | no | such a provider; both may be on |
 //! | `self-signed` | no | certificates for development |
+//! | `acme` | no | certificates from an authority that speaks ACME (RFC 8555); brings `ring` |
 //! | `runner` | no | `runner`: command line, configuration, logs, daemon, workers and upgrades of a whole program |
 //! | `testing` | no | `testing`, a proxy that breaks connections on purpose, for tests of clients and drivers |
 //! | `metrics` | no | what [`Snapshot::metrics`] has goes through the [`metrics`](https://docs.rs/metrics) facade, every 5 s |

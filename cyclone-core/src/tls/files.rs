@@ -45,7 +45,7 @@ impl Fingerprint {
 
 /// Puts `bytes` into a file that only its owner may read (mode 0600), in one step: whoever reads the path finds the
 /// old file or the new one.
-#[cfg(feature = "self-signed")]
+#[cfg(any(feature = "self-signed", feature = "acme"))]
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), TlsError> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
