@@ -104,7 +104,7 @@
 //!
 //! # Not supported yet
 //!
-//! Certificates by ACME. Bus, log and store of several machines: the drivers for that are not written. UDP. Other
+//! Bus, log and store of several machines: the drivers for that are not written. UDP. Other
 //! systems than Unix; the tests run on Linux.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -107,6 +107,7 @@
 //! | `tls` | no | HTTPS: `Endpoint::tls` and `tls:` endpoints of `cyclone-core`, and what peers agreed upon |
 //! | `ring`, `aws-lc-rs` | no | the cryptography for it; both may be on |
 //! | `self-signed` | no | certificates for development, made on the spot |
+//! | `acme` | no | certificates from an authority that speaks ACME; brings `ring` |
 //! | `hyper-http1` | no | `Http1Engine`: HTTP/1 by hyper, as before; for one release |
 //!
 //! # Not supported yet
