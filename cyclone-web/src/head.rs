@@ -117,8 +117,8 @@ impl Head {
         }
     }
 
-    /// The query of the target, which is UTF-8.
-    pub(crate) fn query(&self) -> Option<&[u8]> {
+    /// The bytes of the query of the target, which are UTF-8.
+    pub(crate) fn query_bytes(&self) -> Option<&[u8]> {
         if self.raw.path == 0 {
             return self.uri().query().map(str::as_bytes);
         }

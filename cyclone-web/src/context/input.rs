@@ -64,7 +64,7 @@ impl RequestContext {
         if let Some(arguments) = self.query_arguments.get() {
             return Ok(arguments);
         }
-        let query = self.head.query().unwrap_or_default();
+        let query = self.head.query_bytes().unwrap_or_default();
         let parsed = Arguments::parse(query).map_err(|error| refuse(&error))?;
         Ok(self.query_arguments.get_or_init(|| Box::new(parsed)))
     }

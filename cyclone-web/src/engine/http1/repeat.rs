@@ -125,7 +125,7 @@ mod tests {
             "{} {} {:?} {:?} {} {:?} {:?} {} {} {} {} {used}",
             head.method(),
             head.path(),
-            head.query(),
+            head.query_bytes(),
             head.version(),
             head.uri(),
             head.headers(),
