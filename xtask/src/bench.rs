@@ -12,6 +12,7 @@ mod options;
 mod plan;
 mod programs;
 mod table;
+mod workers;
 
 use anyhow::{Result, bail};
 
@@ -42,6 +43,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "instructions",
         ready: instructions::ready,
         run: instructions::run,
+    },
+    Benchmark {
+        name: "workers",
+        ready: workers::ready,
+        run: workers::run,
     },
 ];
 
@@ -120,7 +126,7 @@ mod tests {
 
     #[test]
     fn all_benchmarks_unless_one_is_named() {
-        let all = ["http", "idle", "instructions"].to_vec();
+        let all = ["http", "idle", "instructions", "workers"].to_vec();
         assert_eq!(chosen("").unwrap(), (all.clone(), 0));
         assert_eq!(chosen("--write --check").unwrap(), (all, 2));
         assert_eq!(chosen("idle --cpu 0").unwrap(), (vec!["idle"], 2));

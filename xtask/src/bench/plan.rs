@@ -148,6 +148,9 @@ pub(super) const IDLE: &[Idle] = &[
 /// The most user instructions a plaintext request of ours may take.
 pub(super) const INSTRUCTIONS: f64 = 4500.0;
 
+/// What a request may cost with two workers, at most, by what it costs with one.
+pub(super) const WORKERS: f64 = 1.1;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,10 @@ use crate::servers::Server;
 use crate::workspace;
 
 /// The programs beside the servers.
-const LOADS: &[&str] = &["load", "idle"];
+const LOADS: &[&str] = &["load", "idle", WORKERS];
+
+/// The server with several workers.
+const WORKERS: &str = "workers";
 
 /// Where everything is.
 #[derive(Debug)]
@@ -63,10 +66,30 @@ impl Programs {
         Server::start(peer.name, &mut self.server(peer, &[]), 1)
     }
 
-    /// The command of a load on a server.
+    /// Starts a server with a worker on each of these CPUs.
+    pub(super) fn start_workers(&self, cpus: &[usize]) -> Result<Server> {
+        let list: Vec<String> = cpus.iter().map(usize::to_string).collect();
+        let list = list.join(",");
+        let mut command = self.pinned_to(&list);
+        command.arg(self.folder.join(WORKERS));
+        command.args(["--port=0", "--listen=127.0.0.1", "--log-level=warn"]);
+        command.arg(format!("--workers={}", cpus.len()));
+        command.arg(format!("--affinity={list}"));
+        Server::start(WORKERS, &mut command, 1)
+    }
+
+    /// The command of a load on a server, on the same CPU.
     pub(super) fn load(&self, program: &str, server: &Server) -> Command {
+        self.load_by(self.pinned(), program, server)
+    }
+
+    /// The command of a load on a server, on a CPU.
+    pub(super) fn load_on(&self, program: &str, server: &Server, cpu: usize) -> Command {
+        self.load_by(self.pinned_to(&cpu.to_string()), program, server)
+    }
+
+    fn load_by(&self, mut command: Command, program: &str, server: &Server) -> Command {
         let address = server.listening()[0].trim_start_matches("http://");
-        let mut command = self.pinned();
         command.arg(self.folder.join(program));
         command.args(["--address", address, "--pid", &server.id().to_string()]);
         command.arg("--files").arg(self.files.path());
@@ -74,8 +97,12 @@ impl Programs {
     }
 
     fn pinned(&self) -> Command {
+        self.pinned_to(&self.cpu)
+    }
+
+    fn pinned_to(&self, cpus: &str) -> Command {
         let mut command = Command::new(&self.taskset);
-        command.args(["--cpu-list", &self.cpu]);
+        command.args(["--cpu-list", cpus]);
         command
     }
 }
