@@ -43,6 +43,7 @@ impl ConnectionSpan {
     pub(super) fn record_peer(&self, peer: &Peer) {
         if let Some(span) = &self.0 {
             span.record("peer", tracing::field::display(peer.remote()));
+            span.record("local", tracing::field::display(peer.local()));
         }
     }
 }

@@ -5,13 +5,14 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use cyclone_core::{Connection, Endpoint, Server, protocol_fn};
+use cyclone_core::{Connection, Endpoint, ProxyProtocol, Server, protocol_fn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::support::{greeted, rest, tcp_address, within};
+use crate::support::{greeted, greeting, rest, tcp_address, within};
 
 /// Keeps every span of connections with its fields, and the events inside; interested in all down to a level.
 #[derive(Clone)]
@@ -166,4 +167,23 @@ async fn who_looks_at_less_has_no_spans() {
     assert!(kept.spans.is_empty());
     assert_eq!(kept.events.len(), 4);
     assert!(kept.events.iter().all(|(span, _)| span.is_none()));
+}
+
+/// What is logged and what the registry shows have to agree.
+#[tokio::test]
+async fn behind_a_proxy_both_addresses_are_those_of_its_header() {
+    let keeper = Keeper::new(Level::DEBUG);
+    let _another = tracing::Dispatch::new(keeper.clone());
+    let _default = tracing::subscriber::set_default(keeper.clone());
+    let endpoint = Endpoint::loopback(0).proxy(ProxyProtocol::v1());
+    let server = Server::new().listen(endpoint, protocol_fn("talk", talk));
+    let server = server.start().await.unwrap();
+    let mut peer = TcpStream::connect(tcp_address(&server, 0)).await.unwrap();
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 443\r\n";
+    peer.write_all(header).await.unwrap();
+    within(greeting(&mut peer)).await;
+    assert_eq!(keeper.field(0, "peer"), "192.0.2.7:51000");
+    assert_eq!(keeper.field(0, "local"), "198.51.100.1:443");
+    server.handle().shutdown_now();
+    within(server.wait()).await;
 }
