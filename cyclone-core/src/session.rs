@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// A detached session whose [`draining`](Self::draining) and [`cut`](Self::cut) signals the caller
-    /// gives: for servers of one's own and for tests of shutdown.
+    /// gives, the same to all connections of a server if need be: for servers of one's own and for tests of shutdown.
     #[must_use]
     pub fn controlled(
         resources: Resources,
@@ -253,10 +253,6 @@ impl Session {
     /// Ends this connection at once, without a word to the peer.
     pub fn close(&self) {
         self.inner.closed.store(true, Ordering::Release);
-        let home = &self.inner.home;
-        if let (Some(tokens), None) = (&home.tokens, &home.membership) {
-            tokens.cut.cancel();
-        }
         self.wake_waiters();
     }
 

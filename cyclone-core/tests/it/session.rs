@@ -46,6 +46,20 @@ async fn the_signals_of_a_controlled_session_are_the_callers() {
     within(session.cut()).await;
 }
 
+/// A server of one's own gives all of its connections the same signals.
+#[tokio::test]
+async fn closing_a_controlled_session_leaves_the_others_open() {
+    let (draining, cut) = (CancellationToken::new(), CancellationToken::new());
+    let session = || Session::controlled(Resources::default(), draining.clone(), cut.clone());
+    let (one, other) = (session(), session());
+    let work = one.spawn(pending());
+    one.close();
+    within(work).await.unwrap();
+    within(one.cut()).await;
+    assert!(one.is_cut() && !one.is_draining());
+    assert!(!other.is_cut() && !cut.is_cancelled());
+}
+
 #[tokio::test]
 async fn work_that_ends_by_itself_and_work_that_panics_are_told_apart() {
     let session = Session::detached();
