@@ -147,27 +147,37 @@ fn place(parts: &mut Parts) -> Result<Endpoint, Problem> {
 
 fn systemd(parts: &mut Parts) -> Result<Endpoint, Problem> {
     if let Some(domain) = parts.take("domain") {
-        // Twisted has to be told what is found by looking at the socket.
-        if !matches!(domain.text.as_str(), "INET" | "INET6" | "UNIX") {
-            return Err(Problem::Bad {
-                what: "domain: INET, INET6 or UNIX",
-                value: domain.text,
-            });
+        if !is_domain(&domain) {
+            return Err(domain.bad("domain: INET, INET6 or UNIX"));
         }
     }
-    if let Some(index) = parts.take("index") {
-        return Ok(Endpoint::systemd_index(index.parse("index")?));
+    let word = parts.words.pop();
+    let named = match parts.take("index") {
+        Some(index) => Some(Endpoint::systemd_index(index.parse("index")?)),
+        None => match parts.take("name") {
+            Some(name) => Some(Endpoint::systemd(name.not_empty("the name")?)),
+            None => None,
+        },
+    };
+    if let Some(endpoint) = named {
+        // Where the socket is named, a word before that can only be the domain.
+        return match word.filter(|word| !is_domain(word)) {
+            Some(word) => Err(Problem::Extra(word.text)),
+            None => Ok(endpoint),
+        };
     }
-    if let Some(name) = parts.take("name") {
-        return Ok(Endpoint::systemd(name.not_empty("the name")?));
-    }
-    let word = parts.words.pop().unwrap_or_default();
+    let word = word.unwrap_or_default();
     match word.text.parse() {
         Ok(index) if !word.text.starts_with('+') => Ok(Endpoint::systemd_index(index)),
         _ => Ok(Endpoint::systemd(
             word.not_empty("the index or the name of the socket")?,
         )),
     }
+}
+
+/// Twisted has to be told what is found by looking at the socket.
+fn is_domain(value: &Value) -> bool {
+    matches!(value.text.as_str(), "INET" | "INET6" | "UNIX")
 }
 
 fn apply(endpoint: Endpoint, name: String, value: Value) -> Result<Endpoint, Problem> {

@@ -84,6 +84,7 @@ fn twisted_keyword_forms_are_read_too() {
         ("unix:address=/a:mode=0660:proxy=off", Endpoint::unix("/a")),
         ("systemd:domain=INET:index=0", Endpoint::systemd_index(0)),
         ("systemd:domain=UNIX:name=web", Endpoint::systemd("web")),
+        ("systemd:INET:index=0", Endpoint::systemd_index(0)),
         (
             "haproxy:tcp:80",
             Endpoint::tcp(80).proxy(ProxyProtocol::any()),
@@ -198,6 +199,8 @@ fn mistakes_are_named_with_what_may_have_been_meant() {
         ("unix:/a:owner=", "the owner is missing"),
         ("systemd", "the index or the name of the socket is missing"),
         ("systemd:index=-1", "`-1` is no index"),
+        ("systemd:web:index=1", "`web` is out of place"),
+        ("systemd:0:name=web", "`0` is out of place"),
         (
             "systemd:domain=X25:index=0",
             "`X25` is no domain: INET, INET6 or UNIX",
