@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::tls::TlsInfo;
 /// The address of one end of a connection, or of a listener.
 ///
 /// Its text form is `127.0.0.1:80`, `unix:/run/app.sock`, `unix:` (a client that bound no name), `unix:@app` or
-/// `memory`.
+/// `memory`. Control characters in a name are escaped: a client may choose its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -50,7 +50,15 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(Some(path)) => {
+                f.write_str("unix:")?;
+                path.to_string_lossy().chars().try_for_each(|character| {
+                    match character.is_control() {
+                        true => character.escape_default().fmt(f),
+                        false => f.write_char(character),
+                    }
+                })
+            }
             Self::Unix(None) => f.write_str("unix:"),
             Self::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
             Self::Memory => f.write_str("memory"),
@@ -210,5 +218,23 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.remote.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    /// A client may bind what name it likes, and its name stands in logs and on terminals.
+    #[test]
+    fn what_a_path_has_for_terminals_and_log_files_is_escaped() {
+        for (path, shown) in [
+            ("/run/app.sock", "unix:/run/app.sock"),
+            ("/tmp/\u{fc}ber uns", "unix:/tmp/\u{fc}ber uns"),
+            ("/a\n2026 INFO b", "unix:/a\\n2026 INFO b"),
+            ("/\u{1b}[2J\u{7f}\u{9b}", "unix:/\\u{1b}[2J\\u{7f}\\u{9b}"),
+        ] {
+            assert_eq!(Address::Unix(Some(path.into())).to_string(), shown);
+        }
     }
 }
