@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
@@ -333,12 +334,22 @@ async fn connect(tcp: &Tcp, address: SocketAddr) -> io::Result<(Transport, Peer)
     if let Some(ours) = tcp.bind_address {
         socket.bind(SocketAddr::new(ours, 0))?;
     }
-    let stream: TcpStream = socket.connect(address).await?;
+    connected(tcp, socket.connect(address).await?, address)
+}
+
+fn connected(tcp: &Tcp, stream: TcpStream, address: SocketAddr) -> io::Result<(Transport, Peer)> {
+    let local = stream.local_addr()?;
+    if local == address {
+        // The kernel has given us the very port that we asked for, at which nobody listens. While we had it nobody
+        // could, so it must not linger either.
+        sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+        let reason = "connection refused, nobody listens";
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, reason));
+    }
     stream.set_nodelay(tcp.no_delay)?;
     if let Some(seconds) = tcp.keep_alive_seconds {
         keep_alive::set(&stream, seconds)?;
     }
-    let local = stream.local_addr()?;
     Ok((stream.into(), Peer::new(address.into(), local.into())))
 }
 

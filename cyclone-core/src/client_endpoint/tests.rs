@@ -271,3 +271,23 @@ async fn every_address_that_was_tried_is_told_with_its_reason() {
     ];
     assert_eq!(ended, Err(tried.into()));
 }
+
+/// Where nobody listens at a port of this machine that connections take theirs from, one in thousands is with itself
+/// (RFC 9293 section 3.5, simultaneous open).
+#[tokio::test]
+async fn a_connection_with_itself_is_none() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let itself = socket.local_addr().unwrap();
+    let stream = socket.connect(itself).await.unwrap();
+    assert_eq!(stream.peer_addr().unwrap(), stream.local_addr().unwrap());
+    let tcp = super::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: itself.port(),
+        bind_address: None,
+        no_delay: true,
+        keep_alive_seconds: None,
+    };
+    let error = super::connected(&tcp, stream, itself).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
