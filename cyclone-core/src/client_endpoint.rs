@@ -359,6 +359,13 @@ fn no_answer() -> io::Error {
 
 impl From<SocketAddr> for ClientEndpoint {
     fn from(address: SocketAddr) -> Self {
-        Self::tcp(address.ip().to_string(), address.port())
+        let host = match address {
+            // A link-local address means nothing without it (RFC 4007 section 11).
+            SocketAddr::V6(address) if address.scope_id() != 0 => {
+                format!("{}%{}", address.ip(), address.scope_id())
+            }
+            _ => address.ip().to_string(),
+        };
+        Self::tcp(host, address.port())
     }
 }

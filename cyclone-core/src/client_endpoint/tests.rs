@@ -272,6 +272,31 @@ async fn every_address_that_was_tried_is_told_with_its_reason() {
     assert_eq!(ended, Err(tried.into()));
 }
 
+/// RFC 4007 section 6: a link-local address names nobody without the interface.
+#[test]
+fn the_scope_of_an_address_is_kept() {
+    for (address, host) in [
+        ("[fe80::1%2]:80", "fe80::1%2"),
+        ("[fe80::1]:80", "fe80::1"),
+        ("[2001:db8::1]:80", "2001:db8::1"),
+        ("192.0.2.1:80", "192.0.2.1"),
+    ] {
+        let address: SocketAddr = address.parse().unwrap();
+        let endpoint = ClientEndpoint::from(address);
+        assert_eq!(endpoint.host(), Some(host));
+        let text = endpoint.to_string();
+        assert_eq!(text.parse::<ClientEndpoint>().unwrap(), endpoint, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_scope_reaches_the_system() {
+    let address: SocketAddr = "[fe80::1%2]:80".parse().unwrap();
+    let host = ClientEndpoint::from(address).host().unwrap().to_owned();
+    let found = tokio::net::lookup_host((host, 80)).await.unwrap();
+    assert_eq!(found.collect::<Vec<_>>(), [address]);
+}
+
 /// Where nobody listens at a port of this machine that connections take theirs from, one in thousands is with itself
 /// (RFC 9293 section 3.5, simultaneous open).
 #[tokio::test]
