@@ -60,8 +60,11 @@ pub(crate) struct Served {
 
 impl Acceptor {
     /// Accepts until the server drains; returning closes the listener.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let draining = self.served.shared.draining.clone();
+        if !draining.is_cancelled() {
+            self.listener.claim();
+        }
         tokio::select! {
             biased;
             () = draining.cancelled() => {}

@@ -62,7 +62,7 @@ impl Listener {
             (Kind::Unix(unix), Some(socket)) => {
                 inherited::check(&socket, Family::Unix)?;
                 // Its own idea of its name is of no use: it was bound under a draft of it.
-                let file = SocketFile::new(&unix.path, &unix.path, sockets)?;
+                let file = SocketFile::inherited(&unix.path, sockets)?;
                 Socket::Unix(inherited::unix(socket, Some(backlog))?, file.into())
             }
             (Kind::Abstract(name), None) => unix::bind_abstract(name, backlog)?,
@@ -114,6 +114,13 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().map(Address::Tcp),
             Socket::Unix(_, place) => Ok(place.address()),
+        }
+    }
+
+    /// Says that the server serves: a socket that a predecessor handed over is its own from now on.
+    pub(crate) fn claim(&mut self) {
+        if let Socket::Unix(_, place) = &mut self.socket {
+            place.claim();
         }
     }
 

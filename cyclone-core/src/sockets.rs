@@ -22,6 +22,10 @@ use crate::lock::lock;
 /// successor may have other options. There may be several sockets of one name (`reuseport`), which are taken in
 /// their order.
 ///
+/// The file of a Unix domain socket that was handed over is the predecessor's until the server of the successor
+/// accepts: one that does not get there leaves it alone. From then on it goes with the successor, and the predecessor
+/// has to [keep](Self::keep_files) it.
+///
 /// ```
 /// use cyclone_core::{Endpoint, Server, Sockets, protocol_fn};
 ///

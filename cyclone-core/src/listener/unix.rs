@@ -41,6 +41,13 @@ impl Place {
             Self::Elsewhere(address) => address.clone(),
         }
     }
+
+    /// Whatever file there is goes with this server from now on.
+    pub(super) fn claim(&mut self) {
+        if let Self::File(file) = self {
+            file.is_foreign = false;
+        }
+    }
 }
 
 impl From<SocketFile> for Place {
@@ -157,33 +164,50 @@ fn in_use(reason: &str) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, reason))
 }
 
+/// Device and number of a file: names come and go.
+type Identity = (u64, u64);
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
 /// The file of a Unix domain socket, removed on drop unless another server has put its own there since.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    identity: (u64, u64),
+    identity: Identity,
+    /// Whether it is a predecessor's, which still serves as long as this server does not.
+    is_foreign: bool,
     /// Says whether the file is to stay.
     sockets: Option<Sockets>,
 }
 
 impl SocketFile {
-    pub(super) fn new(path: &Path, draft: &Path, sockets: Option<&Sockets>) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(draft)?;
+    /// The file of a socket that was bound at `draft` and will be at `path`.
+    fn new(path: &Path, draft: &Path, sockets: Option<&Sockets>) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            identity: (metadata.dev(), metadata.ino()),
+            identity: identity(draft)?,
+            is_foreign: false,
             sockets: sockets.cloned(),
         })
+    }
+
+    /// The file of a socket that another process has bound at `path`.
+    pub(super) fn inherited(path: &Path, sockets: Option<&Sockets>) -> io::Result<Self> {
+        let mut file = Self::new(path, path, sockets)?;
+        file.is_foreign = true;
+        Ok(file)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.sockets.as_ref().is_some_and(Sockets::keeps_files) {
+        if self.is_foreign || self.sockets.as_ref().is_some_and(Sockets::keeps_files) {
             return;
         }
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+        let ours = identity(&self.path).is_ok_and(|found| found == self.identity);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
         }

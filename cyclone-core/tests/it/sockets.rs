@@ -64,6 +64,37 @@ async fn a_successor_takes_the_sockets_over_and_no_connection_is_lost() {
     assert!(!path.exists(), "the file is the successor's now");
 }
 
+/// The file is the predecessor's until the successor serves.
+#[tokio::test]
+async fn a_successor_that_does_not_start_leaves_its_predecessor_reachable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let sockets = Sockets::new();
+    let old = Server::new()
+        .sockets(sockets.clone())
+        .listen(Endpoint::unix(&path), echo())
+        .start()
+        .await
+        .unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = Endpoint::from(taken.local_addr().unwrap());
+    let new = || {
+        Server::new()
+            .sockets(inherited(&sockets))
+            .listen(Endpoint::unix(&path), echo())
+    };
+    drop(new().bind().await.unwrap());
+    assert!(path.exists());
+    let error = new().listen(busy, echo()).start().await.unwrap_err();
+    assert!(error.is_bind());
+    let mut peer = UnixStream::connect(&path).await.unwrap();
+    within(greeting(&mut peer)).await;
+    old.shutdown();
+    drop(peer);
+    within(old.wait()).await;
+    assert!(!path.exists());
+}
+
 #[tokio::test]
 async fn a_server_that_ended_leaves_nothing_in_the_set_and_its_port_is_closed() {
     let sockets = Sockets::new();
