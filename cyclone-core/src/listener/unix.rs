@@ -69,7 +69,7 @@ pub(super) async fn bind(
 ) -> io::Result<Socket> {
     let owner = unix.owner.as_deref().map(owner::user).transpose()?;
     let group = unix.group.as_deref().map(owner::group).transpose()?;
-    refuse_live_socket(&unix.path).await?;
+    let dead = dead_socket(&unix.path).await?;
     // Bound under another name and renamed once it listens with the right permissions: who finds the file can
     // connect, and what a dead process left under the name is replaced in one step.
     let draft = unix
@@ -91,7 +91,7 @@ pub(super) async fn bind(
         .and_then(|()| socket.listen(backlog))
         .and_then(|listener| {
             let file = SocketFile::new(&unix.path, &draft, sockets)?;
-            fs::rename(&draft, &unix.path)?;
+            publish(&draft, &unix.path, dead)?;
             Ok(Socket::Unix(listener, file.into()))
         });
     if ready.is_err() {
@@ -137,21 +137,22 @@ pub(super) fn bind_abstract(_name: &str, _backlog: u32) -> io::Result<Socket> {
     Err(io::Error::new(io::ErrorKind::Unsupported, reason))
 }
 
-/// Fails with `AddrInUse` when a server answers at `path`, or when something else than a socket is there.
-async fn refuse_live_socket(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(found) if !found.file_type().is_socket() => {
-            return in_use("the path exists and is no socket");
-        }
-        Ok(_) => {}
+/// The socket that a dead process has left at `path`, if there is any. Fails with `AddrInUse` when a server answers
+/// there, or when something else than a socket is there.
+async fn dead_socket(path: &Path) -> io::Result<Option<Identity>> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found?,
+    };
+    if !found.file_type().is_socket() {
+        return in_use("the path exists and is no socket");
     }
+    let dead = Some((found.dev(), found.ino()));
     match timeout(PROBE_TIMEOUT, UnixStream::connect(path)).await {
         Ok(Err(error)) => match error.kind() {
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(()),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(dead),
             // It was closed just now.
-            io::ErrorKind::ConnectionReset => Ok(()),
+            io::ErrorKind::ConnectionReset => Ok(dead),
             // Its queue is full (connect(2), EAGAIN).
             io::ErrorKind::WouldBlock => in_use("another server listens at the path and is busy"),
             _ => Err(error),
@@ -160,8 +161,44 @@ async fn refuse_live_socket(path: &Path) -> io::Result<()> {
     }
 }
 
-fn in_use(reason: &str) -> io::Result<()> {
+fn in_use<T>(reason: &str) -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, reason))
+}
+
+/// Puts the socket at `draft` where everybody finds it, in the place of nothing or of the dead one that was seen there.
+///
+/// Of two servers that start at once neither may take the other's place: that one would listen, be reached by nobody
+/// and say nothing.
+#[cfg(target_os = "linux")]
+fn publish(draft: &Path, path: &Path, dead: Option<Identity>) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+
+    let how = match dead {
+        None => RenameFlags::NOREPLACE,
+        Some(_) => RenameFlags::EXCHANGE,
+    };
+    let begun = "another server has just begun to listen at the path";
+    match (renameat_with(CWD, draft, CWD, path, how), dead) {
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some(dead)) if identity(draft)? == dead => fs::remove_file(draft),
+        (Ok(()), Some(_)) => {
+            renameat_with(CWD, draft, CWD, path, RenameFlags::EXCHANGE)?;
+            in_use(begun)
+        }
+        (Err(Errno::EXIST), None) => in_use(begun),
+        // The dead one was removed meanwhile.
+        (Err(Errno::NOENT), Some(_)) => publish(draft, path, None),
+        // A file system that knows plain renaming only (rename(2)).
+        (Err(Errno::INVAL | Errno::NOSYS), _) => fs::rename(draft, path),
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Puts the socket at `draft` where everybody finds it.
+#[cfg(not(target_os = "linux"))]
+fn publish(draft: &Path, path: &Path, _dead: Option<Identity>) -> io::Result<()> {
+    fs::rename(draft, path)
 }
 
 /// Device and number of a file: names come and go.
@@ -213,3 +250,6 @@ impl Drop for SocketFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
