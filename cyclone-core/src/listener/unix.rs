@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,8 +88,7 @@ pub(super) async fn bind(
     }
     let socket = tokio::net::UnixSocket::new_stream()?;
     socket.bind(&draft)?;
-    let ready = give_to(&draft, owner, group)
-        .and_then(|()| fs::set_permissions(&draft, fs::Permissions::from_mode(unix.mode)))
+    let ready = give(&draft, owner, group, unix.mode)
         .and_then(|()| socket.listen(backlog))
         .and_then(|listener| {
             let file = SocketFile::new(&unix.path, &draft, sockets)?;
@@ -100,10 +101,16 @@ pub(super) async fn bind(
     ready
 }
 
-fn give_to(path: &Path, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
-    if owner.is_none() && group.is_none() {
-        return Ok(());
+/// Gives the socket that was just bound at `draft` to its owner, with its permissions.
+fn give(draft: &Path, owner: Option<u32>, group: Option<u32>, mode: u32) -> io::Result<()> {
+    let socket = Pinned::new(draft)?;
+    if owner.is_some() || group.is_some() {
+        chown(socket.path(), owner, group)?;
     }
+    fs::set_permissions(socket.path(), fs::Permissions::from_mode(mode))
+}
+
+fn chown(path: &Path, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
     std::os::unix::fs::chown(path, owner, group).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => io::Error::new(
             error.kind(),
@@ -111,6 +118,54 @@ fn give_to(path: &Path, owner: Option<u32>, group: Option<u32>) -> io::Result<()
         ),
         _ => error,
     })
+}
+
+/// A socket by a path that leads to nothing else.
+///
+/// Its own does not do: who may write in its folder can put a link under the name, and chown(2) and chmod(2) follow
+/// links. They would give away a file of ours.
+#[cfg(target_os = "linux")]
+struct Pinned {
+    path: PathBuf,
+    _socket: OwnedFd,
+}
+
+#[cfg(target_os = "linux")]
+impl Pinned {
+    fn new(path: &Path) -> io::Result<Self> {
+        use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let socket = open(path, flags, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&socket)?.st_mode) != FileType::Socket {
+            let reason = "something else was put in the place of the new socket";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+        }
+        let pinned = PathBuf::from(format!("/proc/self/fd/{}", socket.as_raw_fd()));
+        // Without proc(5) there is only the name.
+        let path = if pinned.exists() { pinned } else { path.to_owned() };
+        Ok(Self {
+            path,
+            _socket: socket,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct Pinned<'a>(&'a Path);
+
+#[cfg(not(target_os = "linux"))]
+impl<'a> Pinned<'a> {
+    fn new(path: &'a Path) -> io::Result<Self> {
+        Ok(Self(path))
+    }
+
+    fn path(&self) -> &Path {
+        self.0
+    }
 }
 
 #[cfg(target_os = "linux")]

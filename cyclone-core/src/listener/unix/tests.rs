@@ -57,3 +57,23 @@ async fn the_second_of_two_that_start_at_once_fails() {
         assert!(second.exists(), "the draft is its maker's to remove");
     }
 }
+
+/// The folder may belong to somebody whom we only want to give the socket to.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_put_in_the_place_of_the_draft_is_not_given_away() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "").unwrap();
+    fs::set_permissions(&precious, fs::Permissions::from_mode(0o600)).unwrap();
+    let draft = folder.path().join("draft");
+    std::os::unix::fs::symlink(&precious, &draft).unwrap();
+    assert!(super::give(&draft, None, None, 0o666).is_err());
+    fs::remove_file(&draft).unwrap();
+    fs::hard_link(&precious, &draft).unwrap();
+    assert!(super::give(&draft, None, None, 0o666).is_err());
+    let mode = fs::metadata(&precious).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
