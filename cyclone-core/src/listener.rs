@@ -62,7 +62,7 @@ impl Listener {
             (Kind::Unix(unix), Some(socket)) => {
                 inherited::check(&socket, Family::Unix)?;
                 // Its own idea of its name is of no use: it was bound under a draft of it.
-                let file = SocketFile::inherited(&unix.path, sockets)?;
+                let file = SocketFile::inherited(unix, sockets)?;
                 Socket::Unix(inherited::unix(socket, Some(backlog))?, file.into())
             }
             (Kind::Abstract(name), None) => unix::bind_abstract(name, backlog)?,

@@ -47,7 +47,7 @@ impl Place {
     /// Whatever file there is goes with this server from now on.
     pub(super) fn claim(&mut self) {
         if let Self::File(file) = self {
-            file.is_foreign = false;
+            file.claim();
         }
     }
 }
@@ -69,8 +69,7 @@ pub(super) async fn bind(
     backlog: u32,
     sockets: Option<&Sockets>,
 ) -> io::Result<Socket> {
-    let owner = unix.owner.as_deref().map(owner::user).transpose()?;
-    let group = unix.group.as_deref().map(owner::group).transpose()?;
+    let (owner, group) = owners(unix)?;
     let dead = dead_socket(&unix.path).await?;
     // Bound under another name and renamed once it listens with the right permissions: who finds the file can
     // connect, and what a dead process left under the name is replaced in one step.
@@ -101,13 +100,29 @@ pub(super) async fn bind(
     ready
 }
 
-/// Gives the socket that was just bound at `draft` to its owner, with its permissions.
-fn give(draft: &Path, owner: Option<u32>, group: Option<u32>, mode: u32) -> io::Result<()> {
-    let socket = Pinned::new(draft)?;
+/// Gives the socket at `path` to its owner, with its permissions.
+fn give(path: &Path, owner: Option<u32>, group: Option<u32>, mode: u32) -> io::Result<()> {
+    let socket = Pinned::new(path)?;
     if owner.is_some() || group.is_some() {
         chown(socket.path(), owner, group)?;
     }
     fs::set_permissions(socket.path(), fs::Permissions::from_mode(mode))
+}
+
+/// The numbers of the owner and the group that a socket is to have.
+fn owners(unix: &Unix) -> io::Result<(Option<u32>, Option<u32>)> {
+    let owner = unix.owner.as_deref().map(owner::user).transpose()?;
+    let group = unix.group.as_deref().map(owner::group).transpose()?;
+    Ok((owner, group))
+}
+
+/// Whether a socket has its owner and permissions already.
+fn fits(unix: &Unix) -> io::Result<bool> {
+    let (owner, group) = owners(unix)?;
+    let found = fs::symlink_metadata(&unix.path)?;
+    Ok(found.mode() & 0o777 == unix.mode
+        && owner.is_none_or(|owner| owner == found.uid())
+        && group.is_none_or(|group| group == found.gid()))
 }
 
 fn chown(path: &Path, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
@@ -137,12 +152,16 @@ impl Pinned {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let socket = open(path, flags, Mode::empty())?;
         if FileType::from_raw_mode(fstat(&socket)?.st_mode) != FileType::Socket {
-            let reason = "something else was put in the place of the new socket";
+            let reason = "something else was put in the place of the socket";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
         let pinned = PathBuf::from(format!("/proc/self/fd/{}", socket.as_raw_fd()));
         // Without proc(5) there is only the name.
-        let path = if pinned.exists() { pinned } else { path.to_owned() };
+        let path = if pinned.exists() {
+            pinned
+        } else {
+            path.to_owned()
+        };
         Ok(Self {
             path,
             _socket: socket,
@@ -271,6 +290,8 @@ pub(crate) struct SocketFile {
     identity: Identity,
     /// Whether it is a predecessor's, which still serves as long as this server does not.
     is_foreign: bool,
+    /// The endpoint whose owner and permissions it lacks; found out early, as a path means something else after chroot(2).
+    wanted: Option<Box<Unix>>,
     /// Says whether the file is to stay.
     sockets: Option<Sockets>,
 }
@@ -282,15 +303,32 @@ impl SocketFile {
             path: path.to_owned(),
             identity: identity(draft)?,
             is_foreign: false,
+            wanted: None,
             sockets: sockets.cloned(),
         })
     }
 
-    /// The file of a socket that another process has bound at `path`.
-    pub(super) fn inherited(path: &Path, sockets: Option<&Sockets>) -> io::Result<Self> {
-        let mut file = Self::new(path, path, sockets)?;
+    /// The file of a socket that another process has bound.
+    pub(super) fn inherited(unix: &Unix, sockets: Option<&Sockets>) -> io::Result<Self> {
+        let mut file = Self::new(&unix.path, &unix.path, sockets)?;
         file.is_foreign = true;
+        let is_as_wanted = fits(unix).unwrap_or(false);
+        file.wanted = (!is_as_wanted).then(|| Box::new(unix.clone()));
         Ok(file)
+    }
+
+    /// It is ours now: its owner and permissions become those of our endpoint, which may not be the predecessor's.
+    fn claim(&mut self) {
+        self.is_foreign = false;
+        let Some(unix) = self.wanted.take() else {
+            return;
+        };
+        let given =
+            owners(&unix).and_then(|(owner, group)| give(&unix.path, owner, group, unix.mode));
+        if let Err(error) = given {
+            let path = unix.path.display();
+            tracing::error!(%path, %error, "the socket file keeps the owner and permissions that it has");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -62,6 +63,35 @@ async fn a_successor_takes_the_sockets_over_and_no_connection_is_lost() {
     new.shutdown();
     assert!(within(new.wait()).await.is_clean());
     assert!(!path.exists(), "the file is the successor's now");
+}
+
+#[tokio::test]
+async fn the_permissions_of_a_successor_hold_once_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let sockets = Sockets::new();
+    let old = Server::new()
+        .sockets(sockets.clone())
+        .listen(Endpoint::unix(&path).mode(0o666), echo())
+        .start()
+        .await
+        .unwrap();
+    let new = Server::new()
+        .sockets(inherited(&sockets))
+        .listen(Endpoint::unix(&path).mode(0o600), echo())
+        .bind()
+        .await
+        .unwrap();
+    assert_eq!(mode(), 0o666);
+    let new = new.start().await.unwrap();
+    sockets.keep_files();
+    old.shutdown();
+    within(old.wait()).await;
+    let mut peer = UnixStream::connect(&path).await.unwrap();
+    within(greeting(&mut peer)).await;
+    assert_eq!(mode(), 0o600);
+    drop(new);
 }
 
 /// The file is the predecessor's until the successor serves.
