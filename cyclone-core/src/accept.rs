@@ -3,25 +3,23 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, PollSemaphore};
 
 use crate::connection::Connection;
+use crate::connection_task::{run, say_that_it_panicked};
 use crate::listener::Listener;
 use crate::opening::{OPENING, Opening};
 use crate::peer::Peer;
-use crate::protocol::{DynFactory, Start};
+use crate::protocol::{DynFactory, prepare};
 use crate::registry::Registry;
-use crate::session::{Home, Session, SessionGuard};
+use crate::session::{Home, Session};
 use crate::transport::Transport;
-use crate::until_cut::UntilCut;
 
 /// The first pause after the operating system refused to accept for want of descriptors or memory.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -185,76 +183,6 @@ impl Served {
             say_that_it_panicked(&session);
         }
     }
-}
-
-/// Has the protocol of a peer built; `None` when the peer is refused, which is counted.
-pub(crate) fn prepare(factory: &dyn DynFactory, registry: &Registry, peer: &Peer) -> Option<Start> {
-    // A panic of the factory must not end the listener.
-    let prepared = catch_unwind(AssertUnwindSafe(|| factory.prepare(peer)));
-    match prepared {
-        Ok(Some(start)) => return Some(start),
-        Ok(None) => tracing::debug!(%peer, protocol = factory.name(), "peer refused"),
-        Err(_panic) => tracing::error!(%peer, protocol = factory.name(), "factory panicked"),
-    }
-    registry.count_refused();
-    None
-}
-
-/// Runs the protocol of one connection until it ends or is cut.
-pub(crate) fn run<F>(running: F, guard: SessionGuard) -> Running<F>
-where
-    F: Future<Output = io::Result<()>>,
-{
-    Running {
-        running: UntilCut::new(guard, running),
-    }
-}
-
-pin_project! {
-    /// The task of one connection. It takes the future of the protocol and not the protocol, for which every
-    /// connection would have room as long as it lives.
-    pub(crate) struct Running<F> {
-        #[pin]
-        running: UntilCut<F>,
-    }
-}
-
-impl<F: Future<Output = io::Result<()>>> Future for Running<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut running = self.project().running;
-        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
-        let ended = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(ended)) => ended,
-            Err(panic) => {
-                say_that_it_panicked(running.session());
-                resume_unwind(panic)
-            }
-        };
-        if let Some(Err(error)) = ended {
-            let session = running.session();
-            tracing::debug!(
-                id = session.id().get(),
-                protocol = session.protocol(),
-                peer = %session.peer(),
-                %error,
-                "connection ended with an error"
-            );
-        }
-        Poll::Ready(())
-    }
-}
-
-/// Says which connection a panic ended; the runtime keeps the panic inside the task.
-fn say_that_it_panicked(session: &Session) {
-    tracing::error!(
-        id = session.id().get(),
-        protocol = session.protocol(),
-        peer = %session.peer(),
-        "protocol panicked"
-    );
 }
 
 /// Whether an error of `accept` concerns only the connection that was to be accepted (accept(2), "Error

@@ -11,7 +11,6 @@ pub use proxy::{ProxyProtocol, Untrusted};
 pub(crate) use tls::EndpointTls;
 
 use crate::keep_alive;
-use crate::opening::{DEFAULT_OPENING_TIMEOUT, LONGEST_OPENING_TIMEOUT};
 #[cfg(feature = "tls")]
 use crate::tls::{ServerTls, TlsError};
 
@@ -30,6 +29,12 @@ pub const DEFAULT_BACKLOG: u32 = 1024;
 
 /// Permission bits of a Unix domain socket unless said otherwise: owner and group may connect.
 pub const DEFAULT_UNIX_MODE: u32 = 0o660;
+
+/// How long a connection may take to get to its protocol, all steps together, unless the endpoint says otherwise.
+pub const DEFAULT_OPENING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What [`Endpoint::opening_timeout`] can be at most.
+const LONGEST_OPENING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// Where a server listens.
 ///

@@ -119,6 +119,7 @@ mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
+mod connection_task;
 mod connector;
 mod endpoint;
 mod event_loop_delay;
@@ -190,7 +191,8 @@ pub use codec::{
 pub use connection::{Connection, IN_MEMORY_BUFFER_BYTES};
 pub use connector::{ConnectionError, ConnectionErrorKind, Connector, DEFAULT_CONNECT_TIMEOUT};
 pub use endpoint::{
-    DEFAULT_BACKLOG, DEFAULT_UNIX_MODE, Endpoint, EndpointError, ProxyProtocol, Untrusted,
+    DEFAULT_BACKLOG, DEFAULT_OPENING_TIMEOUT, DEFAULT_UNIX_MODE, Endpoint, EndpointError,
+    ProxyProtocol, Untrusted,
 };
 pub use event_loop_delay::{DEFAULT_RESOLUTION, EventLoopDelay};
 pub use health::{Health, HealthReporter, HealthWatch};
@@ -214,7 +216,6 @@ pub use metrics::METRICS_INTERVAL;
 #[cfg(feature = "opentelemetry")]
 pub use metrics::export_metrics;
 pub use network::{Network, NetworkError};
-pub use opening::DEFAULT_OPENING_TIMEOUT;
 pub use operation::{DEFAULT_OPERATION_TIMEOUT, NotSent, OperationError, Outcome};
 pub use peer::{Address, Peer};
 pub use pool::{
@@ -229,14 +230,11 @@ pub use protocol::{Protocol, ProtocolFactory, ProtocolFn, protocol_fn};
 pub use readiness::Readiness;
 pub use registry::{ConnectionId, ConnectionInfo, Registry};
 pub use resources::{Context, MissingResource, Resources, ResourcesBuilder};
-pub use server::{
-    BoundServer, DEFAULT_SERVICE_TIMEOUT, DEFAULT_SHUTDOWN_DEADLINE, RunningServer, Server,
-    ServerError,
-};
+pub use server::{BoundServer, DEFAULT_SHUTDOWN_DEADLINE, RunningServer, Server, ServerError};
 pub use service::{
-    DEFAULT_READY_TIMEOUT, FailureKind, GiveUp, MAX_COUNTED_RESTARTS, Restart, Service,
-    ServiceChangeError, ServiceContext, ServiceError, ServiceFailure, ServiceGroup, ServiceInfo,
-    ServiceOptions, ServiceState, ServicesWatch,
+    DEFAULT_READY_TIMEOUT, DEFAULT_SERVICE_TIMEOUT, FailureKind, GiveUp, MAX_COUNTED_RESTARTS,
+    Restart, Service, ServiceChangeError, ServiceContext, ServiceError, ServiceFailure,
+    ServiceGroup, ServiceInfo, ServiceOptions, ServiceState, ServicesWatch,
 };
 pub use session::{Session, SessionGuard};
 pub use shutdown::{ServerHandle, ShutdownReport};

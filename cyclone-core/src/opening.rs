@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::accept::prepare;
 use crate::connection::Connection;
+#[cfg(feature = "tls")]
+use crate::endpoint::DEFAULT_OPENING_TIMEOUT;
 use crate::endpoint::Endpoint;
 use crate::peer::Peer;
-use crate::protocol::DynFactory;
+use crate::protocol::{DynFactory, prepare};
 use crate::registry::Registry;
 use crate::session::Session;
 #[cfg(feature = "tls")]
@@ -29,15 +30,9 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 
-/// How long a connection may take to get to its protocol, all steps together, unless the endpoint says otherwise.
-pub const DEFAULT_OPENING_TIMEOUT: Duration = Duration::from_secs(15);
-
 #[cfg(feature = "tls")]
 /// What a handshake leaves of the time, for a header before it and a refusal after it.
 const AFTER_HANDSHAKE: Duration = Duration::from_secs(5);
-
-/// What [`Endpoint::opening_timeout`] can be at most.
-pub(crate) const LONGEST_OPENING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// The protocol that the registry shows of a connection that is not open yet.
 pub(crate) const OPENING: &str = "opening";

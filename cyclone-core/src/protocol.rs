@@ -3,11 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::accept;
 use crate::connection::Connection;
+use crate::connection_task;
 use crate::peer::Peer;
+use crate::registry::Registry;
 use crate::resources::{MissingResource, Resources};
 use crate::session::SessionGuard;
 
@@ -176,7 +178,7 @@ impl<T: ProtocolFactory> DynFactory for T {
     fn prepare(&self, peer: &Peer) -> Option<Start> {
         let protocol = self.build(peer)?;
         Some(Box::new(move |connection, guard| {
-            tokio::spawn(accept::run(protocol.run(connection), guard));
+            tokio::spawn(connection_task::run(protocol.run(connection), guard));
         }))
     }
 
@@ -192,4 +194,17 @@ impl<T: ProtocolFactory> DynFactory for T {
     fn check(&self, resources: &Resources) -> Result<(), MissingResource> {
         ProtocolFactory::check(self, resources)
     }
+}
+
+/// Has the protocol of a peer built; `None` when the peer is refused, which is counted.
+pub(crate) fn prepare(factory: &dyn DynFactory, registry: &Registry, peer: &Peer) -> Option<Start> {
+    // A panic of the factory must not end the listener.
+    let prepared = catch_unwind(AssertUnwindSafe(|| factory.prepare(peer)));
+    match prepared {
+        Ok(Some(start)) => return Some(start),
+        Ok(None) => tracing::debug!(%peer, protocol = factory.name(), "peer refused"),
+        Err(_panic) => tracing::error!(%peer, protocol = factory.name(), "factory panicked"),
+    }
+    registry.count_refused();
+    None
 }

@@ -23,7 +23,6 @@
 
 use std::net::SocketAddr;
 
-use crate::peer::{Address, Peer};
 pub use error::{ProxyError, ProxyErrorKind};
 pub use tlv::{SslInfo, Tlv, Tlvs};
 
@@ -137,28 +136,6 @@ impl ProxyHeader {
     #[must_use]
     pub fn is_datagrams(&self) -> bool {
         self.datagrams
-    }
-}
-
-impl From<&Peer> for ProxyHeader {
-    /// The header for whoever the connection of this peer is forwarded to. Addresses of two kinds become
-    /// [`ProxyAddresses::Unknown`].
-    fn from(peer: &Peer) -> Self {
-        fn name(address: &Address) -> Option<Vec<u8>> {
-            match address {
-                Address::Unix(None) => Some(Vec::new()),
-                Address::Unix(Some(path)) => Some(path.as_os_str().as_encoded_bytes().to_vec()),
-                Address::Abstract(name) => Some([b"\0", name.as_slice()].concat()),
-                _ => None,
-            }
-        }
-        let (remote, local) = (peer.remote(), peer.local());
-        if let (Some(remote), Some(local)) = (remote.socket_addr(), local.socket_addr()) {
-            return Self::forwarding(remote, local);
-        }
-        let unix = name(remote).zip(name(local));
-        unix.and_then(|(remote, local)| Self::forwarding_unix(&remote, &local).ok())
-            .unwrap_or_else(Self::unknown)
     }
 }
 

@@ -9,7 +9,9 @@ use tokio::sync::Semaphore;
 use crate::endpoint::Endpoint;
 use crate::protocol::{DynFactory, ProtocolFactory};
 use crate::resources::{Resources, ResourcesBuilder};
-use crate::service::{OnStop, Service, ServiceError, ServiceGroup, ServiceOptions};
+use crate::service::{
+    DEFAULT_SERVICE_TIMEOUT, OnStop, Service, ServiceError, ServiceGroup, ServiceOptions,
+};
 use crate::shutdown::ShutdownReport;
 use crate::sockets::Sockets;
 
@@ -27,9 +29,6 @@ mod signal;
 
 /// How long connections may drain unless [`Server::shutdown_deadline`] says otherwise.
 pub const DEFAULT_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
-
-/// How long each service may take to start or to stop unless [`Server::service_timeout`] says otherwise.
-pub const DEFAULT_SERVICE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Several listeners of any protocols, the services beside them and the resources they share.
 ///

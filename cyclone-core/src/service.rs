@@ -11,7 +11,10 @@ pub use change::ServiceChangeError;
 pub use context::ServiceContext;
 pub use group::ServiceGroup;
 pub use info::{FailureKind, ServiceFailure, ServiceInfo, ServiceState};
-pub use options::{DEFAULT_READY_TIMEOUT, GiveUp, MAX_COUNTED_RESTARTS, Restart, ServiceOptions};
+pub use options::{
+    DEFAULT_READY_TIMEOUT, DEFAULT_SERVICE_TIMEOUT, GiveUp, MAX_COUNTED_RESTARTS, Restart,
+    ServiceOptions,
+};
 pub use watch::ServicesWatch;
 
 mod change;

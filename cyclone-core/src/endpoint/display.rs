@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::text::{escape, escape_path};
-use super::{DEFAULT_UNIX_MODE, Endpoint, Inherited, Kind, Tcp, Unix};
-use crate::opening::DEFAULT_OPENING_TIMEOUT;
+use super::{DEFAULT_OPENING_TIMEOUT, DEFAULT_UNIX_MODE, Endpoint, Inherited, Kind, Tcp, Unix};
 
 impl fmt::Display for Endpoint {
     /// The string form; what equals a default is left out.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::text::{Parts, Value};
-use super::{Endpoint, EndpointError, Kind, proxy};
+use super::{Endpoint, EndpointError, Kind, LONGEST_OPENING_TIMEOUT, proxy};
 use crate::keep_alive;
 use crate::nearest::nearest;
-use crate::opening::LONGEST_OPENING_TIMEOUT;
 
 const KINDS: &str = "tcp, tcp6, tls, unix, systemd or fd";
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{DEFAULT_OPENING_TIMEOUT, OPENING, Opening, Step, StepFuture};
+use super::{OPENING, Opening, Step, StepFuture};
 use crate::{
-    Address, Connection, Endpoint, Peer, Protocol, ProtocolFactory, RunningServer, Server,
-    Transport, protocol_fn,
+    Address, Connection, DEFAULT_OPENING_TIMEOUT, Endpoint, Peer, Protocol, ProtocolFactory,
+    RunningServer, Server, Transport, protocol_fn,
 };
 
 /// Reads one byte, which says what comes of it: `y` for another peer, everything else for an error.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::DEFAULT_SERVICE_TIMEOUT;
 use crate::resources::{Context, Resources};
-use crate::server::DEFAULT_SERVICE_TIMEOUT;
 
 /// What a running service knows of its server.
 #[derive(Clone, Debug)]

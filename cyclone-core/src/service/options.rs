@@ -8,6 +8,10 @@ use crate::backoff::BackoffPolicy;
 /// unless [`ServiceOptions::ready_timeout`] says otherwise.
 pub const DEFAULT_READY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long each service may take to start or to stop unless [`Server::service_timeout`](crate::Server::service_timeout)
+/// says otherwise.
+pub const DEFAULT_SERVICE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The most restarts that [`ServiceOptions::max_restarts`] can allow in its period.
 pub const MAX_COUNTED_RESTARTS: u32 = 1_000;
 
