@@ -26,6 +26,15 @@ mod options;
 mod row;
 mod watch;
 
+/// How a service that is given up ends its server: among the resources, as services know no servers.
+pub(crate) struct StopServer(Box<dyn Fn(ServiceFailure) + Send + Sync>);
+
+impl StopServer {
+    pub(crate) fn new(stop: impl Fn(ServiceFailure) + Send + Sync + 'static) -> Self {
+        Self(Box::new(stop))
+    }
+}
+
 /// Why a service failed: any error of the service's own.
 pub type ServiceError = Box<dyn Error + Send + Sync>;
 

@@ -17,7 +17,7 @@ use crate::peer::Address;
 use crate::protocol::DynFactory;
 use crate::registry::Registry;
 use crate::resources::Resources;
-use crate::service::ServiceGroup;
+use crate::service::{ServiceGroup, StopServer};
 use crate::session::Home;
 use crate::shutdown::ServerHandle;
 #[cfg(feature = "tls")]
@@ -59,6 +59,10 @@ pub(super) async fn bind(server: Server) -> Result<BoundServer, ServerError> {
         .resources
         .insert(registry.clone())
         .insert(handle.clone())
+        .insert(StopServer::new({
+            let handle = handle.clone();
+            move |failure| handle.fail(failure)
+        }))
         .build();
     handle.inspect_resources(&resources);
     let shared = Shared {

@@ -13,12 +13,11 @@ use super::context::join;
 use super::row::Row;
 use super::{
     AnyService, FailureKind, GiveUp, Restart, ServiceContext, ServiceError, ServiceFailure,
-    ServiceGroup, ServiceInfo, ServiceOptions, ServiceState,
+    ServiceGroup, ServiceInfo, ServiceOptions, ServiceState, StopServer,
 };
 use crate::health::Health;
 use crate::lock::lock;
 use crate::resources::Context;
-use crate::shutdown::ServerHandle;
 
 /// How long a service that did not end in time may take to go away once it is dropped; one that blocks its
 /// thread never does.
@@ -192,8 +191,8 @@ impl Node {
             GiveUp::Report => {}
             GiveUp::FailGroup if !group.is_root() => group.fail(failure),
             GiveUp::FailGroup | GiveUp::StopServer => {
-                match cx.resources().get::<ServerHandle>() {
-                    Ok(server) => server.fail(failure),
+                match cx.resources().get::<StopServer>() {
+                    Ok(server) => (server.0)(failure),
                     // A group that somebody runs without a server of ours.
                     Err(_) => group.fail(failure),
                 }
