@@ -9,7 +9,8 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 pub use policy::{
-    BreakerPolicy, DEFAULT_BREAKER_FAILURES, DEFAULT_BREAKER_PROBES, DEFAULT_BREAKER_SUCCESSES,
+    BreakerPolicy, DEFAULT_BREAKER_FAILURES, DEFAULT_BREAKER_PROBE_TIMEOUT, DEFAULT_BREAKER_PROBES,
+    DEFAULT_BREAKER_SUCCESSES,
 };
 
 use crate::{connector::ConnectionError, health::Health, lock::lock, state_watch::StateWatch};
@@ -24,7 +25,8 @@ mod policy;
 /// [`failures`](BreakerPolicy::failures) (5) it *opens*: operations are refused at once, without being sent, for a
 /// jittered pause that grows from one opening to the next. Then it is *half open*: it lets
 /// [`probes`](BreakerPolicy::probes) (1) operations through at a time, and
-/// [`successes`](BreakerPolicy::successes) (1) of them close it, one failure opens it again.
+/// [`successes`](BreakerPolicy::successes) (1) of them close it, one failure opens it again. One that has not ended after
+/// [`probe_timeout`](BreakerPolicy::probe_timeout) (1 s) makes room for another.
 ///
 /// A failure is a lost connection or an answer that did not come in time, never an error that the other side
 /// answered. An operation that its caller gave up counts for nothing.

@@ -172,7 +172,7 @@ pub use backoff::{
 };
 pub use breaker::{
     Breaker, BreakerOpen, BreakerPermit, BreakerPolicy, BreakerState, DEFAULT_BREAKER_FAILURES,
-    DEFAULT_BREAKER_PROBES, DEFAULT_BREAKER_SUCCESSES,
+    DEFAULT_BREAKER_PROBE_TIMEOUT, DEFAULT_BREAKER_PROBES, DEFAULT_BREAKER_SUCCESSES,
 };
 pub use bus::{
     Bus, BusEvent, BusLimits, BusStatistics, DEFAULT_BUS_SUBSCRIPTIONS, DEFAULT_BUS_TOPICS,

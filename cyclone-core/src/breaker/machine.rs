@@ -32,6 +32,8 @@ enum Phase {
     HalfOpen {
         /// Under way.
         probes: u32,
+        /// When the newest of them was let through.
+        probed_at: Instant,
         successes: u32,
         error: ConnectionError,
     },
@@ -70,8 +72,13 @@ impl Machine {
     pub(super) fn permit(&mut self, now: Instant) -> Result<Ticket, BreakerOpen> {
         self.tick(now);
         let (retry_at, error) = match &mut self.phase {
-            Phase::HalfOpen { probes, .. } if *probes < self.policy.probes => {
-                *probes += 1;
+            Phase::HalfOpen {
+                probes, probed_at, ..
+            } if *probes < self.policy.probes
+                || now >= later(*probed_at, self.policy.probe_timeout) =>
+            {
+                *probes = probes.saturating_add(1);
+                *probed_at = now;
                 return Ok(self.ticket());
             }
             Phase::Closed { .. } => return Ok(self.ticket()),
@@ -177,6 +184,7 @@ impl Machine {
             let error = error.clone();
             self.turn(Phase::HalfOpen {
                 probes: 0,
+                probed_at: now,
                 successes: 0,
                 error,
             });

@@ -1,5 +1,7 @@
 //! When a breaker opens and closes.
 
+use std::time::Duration;
+
 use crate::backoff::BackoffPolicy;
 
 /// Failures one after the other that open a breaker.
@@ -11,12 +13,16 @@ pub const DEFAULT_BREAKER_PROBES: u32 = 1;
 /// Operations that must succeed to close a half-open breaker.
 pub const DEFAULT_BREAKER_SUCCESSES: u32 = 1;
 
+/// How long an operation that a half-open breaker let through keeps others out.
+pub const DEFAULT_BREAKER_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// When a [`Breaker`](super::Breaker) opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerPolicy {
     pub(super) failures: u32,
     pub(super) probes: u32,
     pub(super) successes: u32,
+    pub(super) probe_timeout: Duration,
     pub(super) pause: BackoffPolicy,
 }
 
@@ -26,6 +32,7 @@ impl Default for BreakerPolicy {
             failures: DEFAULT_BREAKER_FAILURES,
             probes: DEFAULT_BREAKER_PROBES,
             successes: DEFAULT_BREAKER_SUCCESSES,
+            probe_timeout: DEFAULT_BREAKER_PROBE_TIMEOUT,
             pause: BackoffPolicy::reconnect(),
         }
     }
@@ -49,6 +56,14 @@ impl BreakerPolicy {
     #[must_use]
     pub fn probes(mut self, probes: u32) -> Self {
         self.probes = probes.max(1);
+        self
+    }
+
+    /// How long an operation that was let through while half open keeps others out; 1 s by default. When it has not
+    /// ended by then, another one is let through beside it: it may be one that waits for something to happen.
+    #[must_use]
+    pub fn probe_timeout(mut self, limit: Duration) -> Self {
+        self.probe_timeout = limit;
         self
     }
 

@@ -134,6 +134,25 @@ fn so_many_probes_go_through_and_no_more() {
 }
 
 #[test]
+fn a_probe_that_does_not_end_keeps_others_out_no_longer_than_its_limit() {
+    for (after, let_through) in [(999, false), (1000, true), (1001, true)] {
+        let mut bench = Bench::new(policy());
+        bench.open();
+        bench.now += ms(100);
+        let endless = bench.permit().expect("a probe");
+        bench.now += ms(after);
+        let other = bench.permit();
+        assert_eq!(other.is_some(), let_through, "after {after} ms");
+        let Some(other) = other else { continue };
+        assert!(bench.permit().is_none(), "one more, not all");
+        bench.machine.succeeded(&other, bench.now);
+        assert!(bench.state().is_closed());
+        bench.machine.failed(&endless, reset(), bench.now, 0.5);
+        assert!(bench.state().is_closed(), "it says nothing any more");
+    }
+}
+
+#[test]
 fn so_many_successes_close_it() {
     for (succeeded, closed) in [(1, false), (2, true)] {
         let mut bench = Bench::new(policy().successes(2));

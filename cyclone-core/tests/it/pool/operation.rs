@@ -312,6 +312,27 @@ async fn answers_with_errors_and_lost_callers_do_not_open_the_breaker() {
     assert!(pool.breaker().state().is_closed());
 }
 
+/// A consumer that waits for work is the first to come when the server is back.
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_waits_for_ever_does_not_keep_the_breaker_half_open() {
+    let pool = lazy(&Fake::new()).breaker(breaker()).build();
+    for _ in 0..3 {
+        let reset = Does::Fail(io::ErrorKind::ConnectionReset);
+        ask(&pool, reset).await.unwrap_err();
+    }
+    sleep(ms(100)).await;
+    let mut waits = Box::pin(pool.run_within(Duration::MAX, async |connection| {
+        connection.ask(Does::Hang).await
+    }));
+    assert!(poll_once(&mut waits).await.is_pending());
+    settle().await;
+    assert!(poll_once(&mut waits).await.is_pending());
+    assert!(ask(&pool, Does::Answer).await.is_err(), "one at a time");
+    sleep(ms(1000)).await;
+    ask(&pool, Does::Answer).await.unwrap();
+    assert!(pool.breaker().state().is_closed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_connection_when_the_breaker_opens_is_refused() {
     let fake = Fake::new();
