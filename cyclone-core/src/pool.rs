@@ -172,6 +172,10 @@ impl<C: Connector> Pool<C> {
             result => result,
         };
         let pooled = Pooled::new(result.map_err(error::from_deadpool)?, shared);
+        // It may have been checked while the pool closed, which waits for those in use only.
+        if shared.is_closed() {
+            return Err(PoolError::Closed);
+        }
         let counts = &shared.counts;
         if counts.idle() < shared.settings.min_idle
             && counts.slots.load(Relaxed) < shared.settings.max_size

@@ -87,6 +87,23 @@ async fn closing_waits_no_longer_than_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_whose_connection_is_checked_while_the_pool_closes_is_turned_away() {
+    let fake = Fake::new();
+    let pool = lazy(&fake).check_after(Duration::ZERO).build();
+    drop(all(&pool).await);
+    fake.on_check(Does::AnswerAfter(ms(500)));
+    let checking = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(async |one| one.ask(Does::Answer).await).await }
+    });
+    settle().await;
+    assert_eq!(pool.close().await, 0, "nothing is under way");
+    let error = checking.await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "not sent: the pool is closed");
+    assert_eq!(fake.open(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_ends_callers_who_wait_for_an_attempt() {
     let fake = Fake::new();
     fake.on_connect(Does::Hang);
