@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use deadpool::managed::Object;
+use tokio::time::Instant;
 
 use super::{PooledOperation, manager::Manager, shared::Shared, statistics::InUse};
 use crate::{connector::Connector, operation::NotSent};
@@ -70,8 +71,10 @@ impl<C: Connector> Pooled<C> {
         Ok(PooledOperation::new(self))
     }
 
+    /// Notes that the operation was ended: the other side has answered.
     pub(super) fn set_finished(&mut self) {
         self.unfinished = false;
+        present(self.object.as_mut()).seen = Instant::now();
     }
 
     /// Looks at the connection, at its number for instance. What is sent is sent by an operation.

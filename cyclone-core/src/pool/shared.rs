@@ -172,7 +172,6 @@ impl<C: Connector> Shared<C> {
         }
         let now = Instant::now();
         object.last_used = now;
-        object.seen = now;
         let expired = object.is_expired(now);
         if expired || self.is_closed() {
             if expired {

@@ -145,6 +145,23 @@ async fn only_silent_connections_are_checked() {
     }
 }
 
+/// A transaction that is held open while something else is waited for: what the network forgot meanwhile is unknown.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_held_in_silence_is_checked() {
+    for (used, checks) in [(false, 1), (true, 0)] {
+        let fake = Fake::new();
+        let pool = lazy(&fake).check_after(ms(500)).build();
+        let mut held = pool.get().await.unwrap();
+        sleep(ms(600_000)).await;
+        if used {
+            held.begin().unwrap().end();
+        }
+        drop(held);
+        drop(pool.get().await.unwrap());
+        assert_eq!(fake.checks(), checks, "used at the end: {used}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_connection_is_replaced() {
     let fake = Fake::new();
