@@ -182,8 +182,8 @@ impl<C: Connector> LinkBuilder<C> {
         let settings = self.settings.calls.clone();
         let calls = Arc::new(Calls::new(settings, Arc::clone(&counts)));
         let opening = Arc::clone(&calls);
-        let with_calls = move |connection, context| {
-            let (queue, guard) = opening.open();
+        let with_calls = move |connection, context: LinkContext| {
+            let (queue, guard) = opening.open(context.clone());
             let running = session(connection, context, queue);
             async move {
                 select! {

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Link, LinkError, LinkState,
+    Link, LinkContext, LinkError, LinkState,
     builder::CallSettings,
     queue::{CallQueue, Envelope, Pending, Reply, SessionSignal},
     statistics::Counts,
@@ -146,7 +146,11 @@ impl<C: Connector, Q, A> CallLink<C, Q, A> {
         );
         if session.sender.try_send(envelope).is_err() {
             pending.resolve();
-            return Err(NotSent::Link(LinkError::Down(ConnectionError::lost())).into());
+            let error = match self.link.is_closing() {
+                true => LinkError::Closed,
+                false => LinkError::Down(ConnectionError::lost()),
+            };
+            return Err(NotSent::Link(error).into());
         }
         let result = match timeout_at(deadline, answered).await {
             Ok(Ok(Reply::Answered(result))) => {
@@ -266,10 +270,13 @@ impl<Q, A, E> Calls<Q, A, E> {
     }
 
     /// Opens the queue of a new session, until the guard is dropped.
-    pub(super) fn open(self: &Arc<Self>) -> (CallQueue<Q, A, E>, SessionGuard<Q, A, E>) {
+    pub(super) fn open(
+        self: &Arc<Self>,
+        context: LinkContext,
+    ) -> (CallQueue<Q, A, E>, SessionGuard<Q, A, E>) {
         let (sender, receiver) = mpsc::channel(self.settings.max_pending);
         let signal = Arc::new(SessionSignal::new(self.settings.late_answers));
-        let queue = CallQueue::new(receiver, self.settings.max_in_flight);
+        let queue = CallQueue::new(receiver, self.settings.max_in_flight, context);
         self.sessions.send_replace(Some(OpenSession {
             sender,
             signal: Arc::clone(&signal),

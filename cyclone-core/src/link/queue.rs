@@ -8,9 +8,12 @@ use std::{
     },
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::{
+    select,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+};
 
-use super::statistics::Counts;
+use super::{LinkContext, statistics::Counts};
 use crate::connector::ConnectionError;
 
 /// What becomes of the answer to a call that its caller has given up, after the session took it.
@@ -29,6 +32,9 @@ pub enum LateAnswers {
 pub struct CallQueue<Q, A, E> {
     receiver: mpsc::Receiver<Envelope<Q, A, E>>,
     in_flight: Arc<Semaphore>,
+    context: LinkContext,
+    /// No more calls come in.
+    closed: bool,
 }
 
 impl<Q, A, E> fmt::Debug for CallQueue<Q, A, E> {
@@ -38,10 +44,16 @@ impl<Q, A, E> fmt::Debug for CallQueue<Q, A, E> {
 }
 
 impl<Q, A, E> CallQueue<Q, A, E> {
-    pub(super) fn new(receiver: mpsc::Receiver<Envelope<Q, A, E>>, max_in_flight: usize) -> Self {
+    pub(super) fn new(
+        receiver: mpsc::Receiver<Envelope<Q, A, E>>,
+        max_in_flight: usize,
+        context: LinkContext,
+    ) -> Self {
         Self {
             receiver,
             in_flight: Arc::new(Semaphore::new(max_in_flight)),
+            context,
+            closed: false,
         }
     }
 
@@ -49,7 +61,8 @@ impl<Q, A, E> CallQueue<Q, A, E> {
     /// [`max_in_flight`](super::LinkBuilder::max_in_flight) (1) answers are owed. Those that their callers have
     /// given up are left out.
     ///
-    /// `None` when there will be no more, as all handles are gone.
+    /// `None` when the link is being [closed](super::Link::close) and no call waits any more: a session that ends then
+    /// has answered everybody, if [`close_timeout`](super::LinkBuilder::close_timeout) lets it.
     ///
     /// # Cancel safety
     ///
@@ -62,7 +75,15 @@ impl<Q, A, E> CallQueue<Q, A, E> {
                 reply,
                 phase,
                 place,
-            } = self.receiver.recv().await?;
+            } = select! {
+                biased;
+                envelope = self.receiver.recv() => envelope?,
+                () = self.context.closing(), if !self.closed => {
+                    self.closed = true;
+                    self.receiver.close();
+                    continue;
+                }
+            };
             if phase.take() {
                 let answer = Answer {
                     reply,

@@ -305,6 +305,45 @@ async fn closing_refuses_calls_and_ends_those_that_wait() {
     assert!(queued.await.unwrap().unwrap_err().is_not_sent());
 }
 
+/// The simplest session there is.
+async fn answer_all(
+    mut connection: FakeConnection,
+    mut queue: CallQueue<Does, usize, io::Error>,
+) -> io::Result<()> {
+    while let Some((does, answer)) = queue.next().await {
+        answer.send(connection.ask(does).await);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_takes_calls_until_there_are_none_ends_with_the_link() {
+    let fake = Fake::new();
+    let link: Calls =
+        builder(&fake).spawn_with_calls(|connection, _, queue| answer_all(connection, queue));
+    let calls = (0..3).map(|_| link.call(Does::AnswerAfter(ms(100))));
+    let mut calls = Box::pin(join_all(calls));
+    assert!((&mut calls).now_or_never().is_none());
+    settle().await;
+    assert!((&mut calls).now_or_never().is_none());
+    settle().await;
+    let began = Instant::now();
+    let closing = link.link().close();
+    let (answers, ()) = tokio::join!(calls, closing);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(began.elapsed(), ms(300), "as soon as all are answered");
+
+    // Without a call, and when the last handle goes.
+    let link: Calls =
+        builder(&fake).spawn_with_calls(|connection, _, queue| answer_all(connection, queue));
+    let mut states = link.link().on_state();
+    link.link().wait_up(LONG).await.unwrap();
+    let began = Instant::now();
+    drop(link);
+    assert!(states.wait_for(LinkState::is_closed).await.is_some());
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_breaker_opens_shows_and_closes() {
     let pause = exact().base(ms(1000));
