@@ -87,6 +87,7 @@ impl<Q, A, E> CallQueue<Q, A, E> {
             if phase.take() {
                 let answer = Answer {
                     reply,
+                    phase,
                     _in_flight: in_flight,
                     _place: place,
                 };
@@ -101,6 +102,7 @@ impl<Q, A, E> CallQueue<Q, A, E> {
 #[must_use]
 pub struct Answer<A, E> {
     reply: oneshot::Sender<Reply<A, E>>,
+    phase: Arc<Phase>,
     _in_flight: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
 }
@@ -109,13 +111,18 @@ impl<A, E> Answer<A, E> {
     /// Gives the caller what the other side answered, an error included; when the caller is gone, it is thrown
     /// away.
     pub fn send(self, answer: Result<A, E>) {
-        // The caller may be gone.
-        let _ = self.reply.send(Reply::Answered(answer));
+        self.reply(Reply::Answered(answer));
     }
 
     /// Tells the caller that nothing of the request was sent.
     pub fn not_sent(self, error: ConnectionError) {
-        let _ = self.reply.send(Reply::NotSent(error));
+        self.reply(Reply::NotSent(error));
+    }
+
+    fn reply(self, reply: Reply<A, E>) {
+        self.phase.answer();
+        // The caller may be gone.
+        let _ = self.reply.send(reply);
     }
 
     /// Whether the caller is gone.
@@ -147,7 +154,7 @@ pub(super) struct Envelope<Q, A, E> {
     place: OwnedSemaphorePermit,
 }
 
-/// Whether a call was taken by the session or given up by its caller: whoever is first.
+/// Whether a call was taken by the session or given up by its caller, whoever is first, and whether it was answered.
 #[derive(Debug, Default)]
 struct Phase(AtomicU8);
 
@@ -155,6 +162,7 @@ impl Phase {
     const QUEUED: u8 = 0;
     const TAKEN: u8 = 1;
     const GIVEN_UP: u8 = 2;
+    const ANSWERED: u8 = 3;
 
     /// Whether the session may send it.
     fn take(&self) -> bool {
@@ -172,6 +180,16 @@ impl Phase {
             .is_ok()
     }
 
+    /// Notes that what the session took is answered.
+    fn answer(&self) {
+        self.0.store(Self::ANSWERED, SeqCst);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.0.load(SeqCst) == Self::ANSWERED
+    }
+
+    /// Whether the session owes its answer.
     fn is_taken(&self) -> bool {
         self.0.load(SeqCst) == Self::TAKEN
     }
@@ -219,7 +237,8 @@ impl Pending {
     pub(super) fn give_up(&mut self) -> bool {
         self.resolved = true;
         let taken = !self.phase.give_up();
-        if taken {
+        // An answer that was given and not fetched disturbs nobody.
+        if self.phase.is_taken() {
             self.signal.raise();
         }
         taken
@@ -229,7 +248,12 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.resolved {
-            self.counts.cancelled.fetch_add(1, Relaxed);
+            let counter = if self.phase.is_answered() {
+                &self.counts.answered
+            } else {
+                &self.counts.cancelled
+            };
+            counter.fetch_add(1, Relaxed);
             self.give_up();
         }
     }

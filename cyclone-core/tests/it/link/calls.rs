@@ -185,6 +185,23 @@ async fn a_call_given_up_in_the_queue_is_never_taken() {
     assert_eq!(link.link().statistics().cancelled, 1);
 }
 
+/// The caller does something else when the answer comes, and leaves.
+#[tokio::test(start_paused = true)]
+async fn a_call_given_up_after_its_answer_disturbs_nobody() {
+    let fake = Fake::new();
+    let link = calls(builder(&fake));
+    link.link().wait_up(LONG).await.unwrap();
+    let mut call = Box::pin(link.call(Does::AnswerAfter(ms(10))));
+    assert!((&mut call).now_or_never().is_none());
+    sleep(ms(20)).await;
+    drop(call);
+    settle().await;
+    assert_eq!(link.call(Does::Answer).await.unwrap(), 1);
+    let statistics = link.link().statistics();
+    assert_eq!((statistics.losses, fake.attempts()), (0, 1));
+    assert_eq!((statistics.answered, statistics.cancelled), (2, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_that_knows_its_answers_goes_on() {
     let fake = Fake::new();
