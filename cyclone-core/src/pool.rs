@@ -339,6 +339,8 @@ impl<C: Connector> Pool<C> {
         let Handle { shared, pool } = &*self.handle;
         let runs = Keeper::ensure(shared, pool);
         shared.begin_close(pool);
+        // The runtime of the task may have ended in between.
+        let runs = runs && shared.running.load(SeqCst);
         let shared = Arc::clone(shared);
         async move {
             let mut drained = shared.drained.subscribe();

@@ -295,12 +295,10 @@ impl<C: Connector> Keeper<C> {
                 () = sleep_until(deadline) => break,
             }
         }
-        let left = shared.counts.in_use.load(SeqCst);
-        shared.drained.send_replace(Some(left));
+        let left = shared.end();
         if left > 0 {
             tracing::warn!(pool = %shared.settings.name, left, "pool closed while connections are in use");
         }
-        drop(shared.take_retired());
     }
 }
 
@@ -309,6 +307,10 @@ impl<C: Connector> Drop for Keeper<C> {
     fn drop(&mut self) {
         if self.shared.drained.borrow().is_none() {
             self.shared.running.store(false, SeqCst);
+            if self.shared.is_closed() {
+                // Whoever waits for the end of the pool has waited long enough.
+                self.shared.end();
+            }
         }
     }
 }

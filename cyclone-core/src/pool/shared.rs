@@ -377,6 +377,14 @@ impl<C: Connector> Shared<C> {
         self.attempted.notify_waiters();
     }
 
+    /// Notes that nobody closes connections politely any more; returns how many are still in use.
+    pub(super) fn end(&self) -> usize {
+        let left = self.counts.in_use.load(SeqCst);
+        self.drained.send_replace(Some(left));
+        drop(self.take_retired());
+        left
+    }
+
     fn fail_waiters(state: &mut State<C>, error: &PoolError) {
         for waiter in state.waiters.drain(..) {
             // A caller that is gone needs no answer.

@@ -208,6 +208,29 @@ async fn a_pool_and_a_link_may_share_a_connector() {
 }
 
 #[test]
+fn closing_ends_with_the_runtime_of_the_pool() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let fake = Fake::new();
+    let pool = lazy(&fake).close_timeout(Duration::MAX).build();
+    let first = runtime();
+    let held = first.block_on(pool.get()).unwrap();
+    let entered = first.enter();
+    let closing = pool.close();
+    drop(entered);
+    drop(first);
+    let closed = runtime().block_on(async { tokio::time::timeout(ms(60_000), closing).await });
+    assert_eq!(closed.unwrap(), 1);
+    drop(held);
+    assert_eq!(fake.open(), 0);
+}
+
+#[test]
 fn a_pool_may_be_made_before_the_runtime_and_outlive_it() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
