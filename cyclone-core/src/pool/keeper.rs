@@ -279,10 +279,12 @@ impl<C: Connector> Keeper<C> {
         self.dialer.abort();
         let deadline = later(Instant::now(), shared.settings.close_timeout);
         loop {
+            // Looked at first: what is in use no longer has been retired.
+            let in_use = shared.counts.in_use.load(SeqCst);
             for entry in shared.take_retired() {
                 self.say_goodbye(entry);
             }
-            if shared.counts.in_use.load(SeqCst) == 0 && self.chores.is_empty() {
+            if in_use == 0 && self.chores.is_empty() {
                 break;
             }
             select! {

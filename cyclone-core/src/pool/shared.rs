@@ -141,9 +141,8 @@ impl<C: Connector> Shared<C> {
     pub(super) fn offer(&self, entry: Entry<C>) {
         let mut state = lock(&self.state);
         if self.is_closed() {
-            state.retired.push(entry);
             drop(state);
-            self.counts.bell.notify_one();
+            self.retire(entry);
             return;
         }
         let mut delivery = Ok(entry);
@@ -193,12 +192,18 @@ impl<C: Connector> Shared<C> {
 
     /// Has the keeper close a connection politely; drops it when the keeper has ended.
     fn retire(&self, mut entry: Entry<C>) {
-        if self.drained.borrow().is_some() {
-            return;
+        {
+            let mut state = lock(&self.state);
+            // The keeper takes them for the last time after it has said that it ends.
+            if self.drained.borrow().is_none() {
+                entry.slot.close();
+                state.retired.push(entry);
+                drop(state);
+                self.counts.bell.notify_one();
+                return;
+            }
         }
-        entry.slot.close();
-        lock(&self.state).retired.push(entry);
-        self.counts.bell.notify_one();
+        drop(entry);
     }
 
     /// Whether an idle connection may be handed out: asks the other side when that is not clear.

@@ -76,6 +76,19 @@ async fn a_connection_given_to_someone_who_leaves_goes_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_given_to_someone_who_leaves_a_closed_pool_is_closed() {
+    let fake = Fake::new();
+    let pool = lazy(&fake).build();
+    let mut leaves = Box::pin(pool.get());
+    assert!(poll_once(&mut leaves).await.is_pending());
+    settle().await;
+    assert_eq!(fake.open(), 1, "it is made and not fetched");
+    assert_eq!(pool.close().await, 0);
+    drop(leaves);
+    assert_eq!(fake.open(), 0, "although there is a handle of the pool");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_whose_check_was_given_up_is_closed() {
     let fake = Fake::new();
     let pool = lazy(&fake).check_after(Duration::ZERO).build();
