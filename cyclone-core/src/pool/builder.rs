@@ -118,7 +118,7 @@ impl<C: Connector> PoolBuilder<C> {
     ///
     /// With 0 the pool is lazy: it connects when the first caller comes, and its health is unknown until then.
     pub fn min_idle(mut self, min_idle: usize) -> Self {
-        self.settings.min_idle = min_idle;
+        self.settings.min_idle = min_idle.min(MAX_POOL_SIZE);
         self
     }
 

@@ -87,12 +87,18 @@ async fn a_goodbye_has_a_limit() {
 #[tokio::test(start_paused = true)]
 async fn the_minimum_never_exceeds_the_maximum() {
     let fake = Fake::new();
-    let pool = lazy(&fake).min_idle(7).max_size(2).build();
-    pool.warm_up().await.unwrap();
-    let held = all(&pool).await;
-    sleep(ms(5000)).await;
-    assert_eq!(fake.most_open(), 2);
-    drop(held);
+    for min_idle in [7, usize::MAX] {
+        let pool = lazy(&fake).min_idle(min_idle).max_size(2).build();
+        // Those who wait are added to those who are missing.
+        let first = pool.get().await.unwrap();
+        pool.warm_up().await.unwrap();
+        drop(first);
+        let held = all(&pool).await;
+        sleep(ms(5000)).await;
+        assert_eq!(fake.most_open(), 2, "at least {min_idle}");
+        drop(held);
+        pool.close().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
