@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use tokio_util::codec::Decoder;
+use tokio_util::codec::{Decoder, Encoder};
 
 use crate::codec::{LineCodec, LineEvent};
 use crate::connection::Connection;
@@ -295,27 +295,25 @@ impl Lines {
         self.connection.read_buf(&mut self.buffer).await
     }
 
-    /// Writes one line and its end and flushes. Line breaks inside the text are written as they are: refuse them
-    /// where the text is somebody else's.
+    /// Writes one line and its end and flushes.
     ///
     /// # Errors
-    /// `TimedOut` when the peer does not read, and what the transport reports; part of the line may have been
-    /// sent, so the connection should end.
+    /// `InvalidInput` for a text with an end of a line inside, which the peer would read as two lines: nothing of it
+    /// was written. [`write_raw`](Self::write_raw) writes several lines. `TimedOut` when the peer does not read, and
+    /// what the transport reports; part of the line may have been sent, so the connection should end.
     ///
     /// # Cancel safety
     /// Dropping the future may leave part of the line sent.
     pub async fn write(&mut self, line: &str) -> io::Result<()> {
-        let end = self.codec.end();
-        let mut bytes = Vec::with_capacity(line.len() + end.len());
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.extend_from_slice(end);
+        let mut bytes = BytesMut::new();
+        self.codec.encode(line, &mut bytes)?;
         self.write_raw(&bytes).await
     }
 
     /// Writes bytes as they are and flushes.
     ///
     /// # Errors
-    /// As for [`write`](Self::write).
+    /// As for [`write`](Self::write), whatever the bytes are.
     ///
     /// # Cancel safety
     /// As for [`write`](Self::write).

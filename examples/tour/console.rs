@@ -70,7 +70,7 @@ async fn status(lines: &mut Lines) -> io::Result<()> {
         lines.write(&format!("{protocol} {open}")).await?;
     }
     let rest = format!(
-        "{} requests, {} per second\r\ndatabase {}, {} writes\r\nevent loop late by {} ms, {} at worst",
+        "{} requests, {} per second\ndatabase {}, {} writes\nevent loop late by {} ms, {} at worst",
         counters.requests,
         counters.requests_per_s,
         counters.database.health,
@@ -78,7 +78,10 @@ async fn status(lines: &mut Lines) -> io::Result<()> {
         counters.event_loop_delay_ms.mean,
         counters.event_loop_delay_ms.worst,
     );
-    lines.write(&rest).await
+    for line in rest.lines() {
+        lines.write(line).await?;
+    }
+    Ok(())
 }
 
 async fn who(lines: &mut Lines) -> io::Result<()> {

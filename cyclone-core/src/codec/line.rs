@@ -197,11 +197,6 @@ impl LineCodec {
         }
     }
 
-    /// What ends a line that is written.
-    pub(crate) fn end(&self) -> &'static [u8] {
-        self.end
-    }
-
     /// Looks at whatever comes next as the beginning of a line.
     pub(crate) fn restart(&mut self) {
         self.set_line_mode(BytesMut::new());

@@ -257,6 +257,21 @@ async fn written_lines_end_with_cr_lf() {
     assert_eq!(text, "hello\r\n\r\n");
 }
 
+/// A text of somebody else's must not become a command of ours.
+#[tokio::test]
+async fn a_text_that_would_be_read_as_two_lines_is_not_written() {
+    let (mut lines, mut peer) = lines();
+    for text in ["hello\r\nDELETE *", "hello\n", "\n"] {
+        let error = lines.write(text).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text:?}");
+    }
+    lines.write("hello").await.unwrap();
+    drop(lines);
+    let mut text = String::new();
+    peer.read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "hello\r\n", "the connection can be used");
+}
+
 #[tokio::test]
 async fn lines_know_their_connection() {
     struct Motd(&'static str);
