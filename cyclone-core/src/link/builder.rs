@@ -178,8 +178,8 @@ impl<C: Connector> LinkBuilder<C> {
         F: FnMut(C::Connection, LinkContext, CallQueue<Q, A, C::Error>) -> S + Send + 'static,
         S: Future<Output = Result<(), C::Error>> + Send + 'static,
     {
-        let counts = Arc::<Counts>::default();
         let settings = self.settings.calls.clone();
+        let counts = Arc::new(Counts::of_calls(settings.max_pending));
         let calls = Arc::new(Calls::new(settings, Arc::clone(&counts)));
         let opening = Arc::clone(&calls);
         let with_calls = move |connection, context: LinkContext| {

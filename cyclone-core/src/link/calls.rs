@@ -121,18 +121,23 @@ impl<C: Connector, Q, A> CallLink<C, Q, A> {
         let mut permit = breaker.permit().map_err(NotSent::Breaker)?;
         let calls = &self.calls;
         let Ok(place) = Arc::clone(&calls.places).try_acquire_owned() else {
+            calls.counts.refused.fetch_add(1, Relaxed);
             let limit = calls.settings.max_pending;
             return Err(NotSent::Full { limit }.into());
         };
         let _counted = PendingCount::start(&calls.counts);
-        let session = match timeout_at(deadline, self.session()).await {
-            Ok(session) => session.map_err(NotSent::Link)?,
-            Err(_) => {
-                let error = calls.counts.last_error();
-                let waited = limit;
-                return Err(NotSent::Link(LinkError::Timeout { waited, error }).into());
-            }
-        };
+        let session = timeout_at(deadline, self.session())
+            .await
+            .unwrap_or_else(|_| {
+                Err(LinkError::Timeout {
+                    waited: limit,
+                    error: calls.counts.last_error(),
+                })
+            });
+        let session = session.map_err(|error| {
+            calls.counts.unanswered.fetch_add(1, Relaxed);
+            NotSent::Link(error)
+        })?;
         // It may have opened while this call waited for the link.
         permit.confirm().map_err(NotSent::Breaker)?;
 
@@ -146,9 +151,11 @@ impl<C: Connector, Q, A> CallLink<C, Q, A> {
         );
         if session.sender.try_send(envelope).is_err() {
             pending.resolve();
-            let error = match self.link.is_closing() {
-                true => LinkError::Closed,
-                false => LinkError::Down(ConnectionError::lost()),
+            calls.counts.unanswered.fetch_add(1, Relaxed);
+            let error = if self.link.is_closing() {
+                LinkError::Closed
+            } else {
+                LinkError::Down(ConnectionError::lost())
             };
             return Err(NotSent::Link(error).into());
         }

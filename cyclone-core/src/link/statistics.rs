@@ -30,7 +30,9 @@ pub struct LinkStatistics {
     pub uptime: Duration,
     /// Why the connection was lost, or an attempt failed, the last time.
     pub last_error: Option<ConnectionError>,
-    /// Calls of a [`CallLink`](super::CallLink) that wait, for their turn or their answer.
+    /// The most calls of a [`CallLink`](super::CallLink) that may wait at the same time; 0 for a link without calls.
+    pub max_pending: usize,
+    /// Calls that wait, for their turn or their answer.
     pub pending: usize,
     /// Calls that the other side answered, be it with an error.
     pub answered: u64,
@@ -38,6 +40,8 @@ pub struct LinkStatistics {
     pub unanswered: u64,
     /// Calls that their caller gave up.
     pub cancelled: u64,
+    /// Calls refused because too many waited.
+    pub refused: u64,
     /// Calls that the open breaker refused.
     pub barred: u64,
 }
@@ -49,10 +53,12 @@ pub(super) struct Counts {
     connects: AtomicU64,
     failed: AtomicU64,
     losses: AtomicU64,
+    max_pending: usize,
     pub(super) pending: AtomicUsize,
     pub(super) answered: AtomicU64,
     pub(super) unanswered: AtomicU64,
     pub(super) cancelled: AtomicU64,
+    pub(super) refused: AtomicU64,
     history: Mutex<History>,
 }
 
@@ -65,6 +71,14 @@ struct History {
 }
 
 impl Counts {
+    /// Of a link with calls.
+    pub(super) fn of_calls(max_pending: usize) -> Self {
+        Self {
+            max_pending,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn attempt(&self) {
         self.attempts.fetch_add(1, Relaxed);
     }
@@ -110,10 +124,12 @@ impl Counts {
             up_since: history.up_since,
             uptime: history.uptime + running,
             last_error: history.last_error.clone(),
+            max_pending: self.max_pending,
             pending: self.pending.load(Relaxed),
             answered: self.answered.load(Relaxed),
             unanswered: self.unanswered.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
+            refused: self.refused.load(Relaxed),
             barred,
         }
     }

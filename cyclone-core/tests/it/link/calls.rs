@@ -229,6 +229,8 @@ async fn so_many_calls_wait_and_no_more() {
         error,
         OperationError::NotSent(NotSent::Full { limit: 3 })
     ));
+    let statistics = link.link().statistics();
+    assert_eq!((statistics.max_pending, statistics.refused), (3, 1));
     for waiting in waiting {
         waiting.await.unwrap().unwrap();
     }
@@ -287,6 +289,8 @@ async fn a_link_that_is_not_there_sends_nothing() {
     link.link().close().await;
     let error = link.call(Does::Answer).await.unwrap_err();
     assert_eq!(error.to_string(), "not sent: the link is closed");
+    let statistics = link.link().statistics();
+    assert_eq!((statistics.answered, statistics.unanswered), (0, 3));
 
     let hung = Fake::new();
     hung.on_connect(Does::Hang);
