@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use cyclone_core::{
-    Address, BusLimits, Connection, Endpoint, EventLoopDelay, Health, Inspect, Inspection,
-    LocalBus, LogLimits, MAX_SOURCES, MemoryLog, MemoryStore, Metric, Pool, ProtocolFactory,
-    Readiness, Server, ServiceGroup, Snapshot, Store, protocol_fn,
+    Address, BackoffPolicy, BusLimits, CallQueue, Connection, Endpoint, EventLoopDelay, Health,
+    Inspect, Inspection, Link, LocalBus, LogLimits, MAX_SOURCES, MemoryLog, MemoryStore, Metric,
+    Pool, ProtocolFactory, Readiness, Server, ServiceGroup, Snapshot, Store, protocol_fn,
 };
 use tokio::io::AsyncWriteExt;
 
@@ -248,6 +248,7 @@ async fn pools_buses_logs_stores_and_the_event_loop_say_how_they_are() {
         .start()
         .await
         .unwrap();
+    pool.run(async |_| Ok(())).await.unwrap();
     let held = pool.get().await.unwrap();
     let _subscription = bus.listen("topic").unwrap();
     for _ in 0..3 {
@@ -265,6 +266,11 @@ async fn pools_buses_logs_stores_and_the_event_loop_say_how_they_are() {
         ),
         ("cyclone_pool_connections_in_use", &[("pool", "main")], 1.0),
         ("cyclone_pool_up", &[("pool", "main")], 1.0),
+        (
+            "cyclone_pool_operations_answered_total",
+            &[("pool", "main")],
+            1.0,
+        ),
         ("cyclone_bus_topics", &[("bus", "news")], 1.0),
         ("cyclone_bus_topics_limit", &[("bus", "news")], 5.0),
         ("cyclone_bus_subscriptions", &[("bus", "news")], 1.0),
@@ -300,4 +306,63 @@ async fn pools_buses_logs_stores_and_the_event_loop_say_how_they_are() {
     unique.dedup();
     assert_eq!(heads, unique);
     assert!(heads.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_say_how_they_are() {
+    let fake = Fake::new();
+    let plain = Link::spawn(
+        fake.clone(),
+        BackoffPolicy::reconnect(),
+        |_, context| async move {
+            context.closing().await;
+            Ok(())
+        },
+    );
+    let calls = Link::builder(fake.clone()).max_pending(7).spawn_with_calls(
+        |_, _, mut queue: CallQueue<u32, u32, _>| async move {
+            while let Some((request, answer)) = queue.next().await {
+                match request {
+                    0 => return Ok(()),
+                    request => answer.send(Ok(request)),
+                }
+            }
+            Ok(())
+        },
+    );
+    let server = Server::new()
+        .inspect("events", plain.clone())
+        .inspect("switch", calls.clone())
+        .start()
+        .await
+        .unwrap();
+    plain.wait_up(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(calls.call(1).await.unwrap(), 1);
+    assert!(calls.call(0).await.unwrap_err().is_outcome_unknown());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let now = server.handle().snapshot();
+    for (name, events, switch) in [
+        ("up", Some(1.0), Some(1.0)),
+        ("attempts_total", Some(1.0), Some(2.0)),
+        ("connects_total", Some(1.0), Some(2.0)),
+        ("connect_failures_total", Some(0.0), Some(0.0)),
+        ("losses_total", Some(0.0), Some(1.0)),
+        ("uptime_seconds_total", Some(1.0), None),
+        ("calls_pending", None, Some(0.0)),
+        ("calls_pending_limit", None, Some(7.0)),
+        ("calls_refused_total", None, Some(0.0)),
+        ("operations_answered_total", None, Some(1.0)),
+        ("operations_unanswered_total", None, Some(1.0)),
+        ("operations_cancelled_total", None, Some(0.0)),
+        ("operations_barred_total", None, Some(0.0)),
+        ("breaker_openings_total", None, Some(0.0)),
+    ] {
+        let name = format!("cyclone_link_{name}");
+        assert_eq!(value(&now, &name, &[("link", "events")]), events, "{name}");
+        let of_switch = value(&now, &name, &[("link", "switch")]);
+        if switch.is_some() {
+            assert_eq!(of_switch, switch, "{name}");
+        }
+    }
 }
