@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod handle;
 mod inline;
+mod inspect;
 mod job;
 mod lock;
 mod log;

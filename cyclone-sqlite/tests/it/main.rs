@@ -15,6 +15,8 @@ mod group;
 #[cfg(test)]
 mod inline;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod migrations;
