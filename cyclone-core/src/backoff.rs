@@ -115,6 +115,10 @@ impl BackoffPolicy {
     /// The delay after `failures` failures in a row (1 is the first); `random` is from 0 to 1.
     #[must_use]
     pub fn delay(&self, failures: u32, random: f64) -> Duration {
+        if self.base.is_zero() {
+            // Nothing times infinity is no number.
+            return Duration::ZERO;
+        }
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.base.as_secs_f64() * self.multiplier.powi(exponent);
         // Too large for a `Duration` (even infinite) is larger than any maximum.

@@ -38,6 +38,14 @@ fn jitter_stays_in_its_bounds() {
 }
 
 #[test]
+fn without_a_base_there_is_no_delay_however_many_failures() {
+    let policy = BackoffPolicy::default().base(Duration::ZERO);
+    for failures in [1, 1024, 1025, u32::MAX] {
+        assert_eq!(policy.delay(failures, 1.0), Duration::ZERO, "{failures}");
+    }
+}
+
+#[test]
 fn odd_policies_do_not_panic() {
     for policy in [
         BackoffPolicy::default()
