@@ -156,7 +156,8 @@ impl Pipe {
             }
             return;
         }
-        let delay = flow.latency + flow.jitter.mul_f64(self.random.f64());
+        let jitter = flow.jitter.mul_f64(self.random.f64());
+        let delay = flow.latency.saturating_add(jitter);
         let due = later(Instant::now(), delay).max(self.last_due);
         self.last_due = due;
         match read {

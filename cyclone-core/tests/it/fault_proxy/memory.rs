@@ -64,6 +64,17 @@ async fn jitter_is_bounded_and_can_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_latency_without_end_has_none() {
+    let proxy = echoing();
+    let flow = Flow::open().latency(Duration::MAX).jitter(ms(50));
+    proxy.set(Toxics::none().to_server(flow));
+    let mut stream = proxy.connect().await.unwrap();
+    stream.write_all(b"late").await.unwrap();
+    let read = timeout(Duration::from_secs(3600), stream.read_u8()).await;
+    assert!(read.is_err(), "{read:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn bandwidth_is_limited() {
     let proxy = echoing();
     proxy.set(Toxics::none().to_client(Flow::open().bandwidth(1000)));
