@@ -70,12 +70,7 @@ impl<Q, A, E> CallQueue<Q, A, E> {
     pub async fn next(&mut self) -> Option<(Q, Answer<A, E>)> {
         let in_flight = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
         loop {
-            let Envelope {
-                request,
-                reply,
-                phase,
-                place,
-            } = select! {
+            let envelope = select! {
                 biased;
                 envelope = self.receiver.recv() => envelope?,
                 () = self.context.closing(), if !self.closed => {
@@ -84,14 +79,20 @@ impl<Q, A, E> CallQueue<Q, A, E> {
                     continue;
                 }
             };
-            if phase.take() {
-                let answer = Answer {
-                    reply,
-                    phase,
-                    _in_flight: in_flight,
-                    _place: place,
-                };
-                return Some((request, answer));
+            if envelope.phase.take() {
+                return Some(envelope.open(in_flight));
+            }
+        }
+    }
+
+    /// Takes the next call if one waits already and may be taken, as [`next`](Self::next) does: so that a session can
+    /// send all that wait at once.
+    pub fn try_next(&mut self) -> Option<(Q, Answer<A, E>)> {
+        let in_flight = Arc::clone(&self.in_flight).try_acquire_owned().ok()?;
+        loop {
+            let envelope = self.receiver.try_recv().ok()?;
+            if envelope.phase.take() {
+                return Some(envelope.open(in_flight));
             }
         }
     }
@@ -152,6 +153,19 @@ pub(super) struct Envelope<Q, A, E> {
     reply: oneshot::Sender<Reply<A, E>>,
     phase: Arc<Phase>,
     place: OwnedSemaphorePermit,
+}
+
+impl<Q, A, E> Envelope<Q, A, E> {
+    /// The request, and what is owed for it.
+    fn open(self, in_flight: OwnedSemaphorePermit) -> (Q, Answer<A, E>) {
+        let answer = Answer {
+            reply: self.reply,
+            phase: self.phase,
+            _in_flight: in_flight,
+            _place: self.place,
+        };
+        (self.request, answer)
+    }
 }
 
 /// Whether a call was taken by the session or given up by its caller, whoever is first, and whether it was answered.

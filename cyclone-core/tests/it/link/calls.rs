@@ -274,6 +274,41 @@ async fn so_many_calls_are_in_flight_and_no_more() {
     }
 }
 
+/// A session that sends what waits at once.
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_can_be_taken_together() {
+    for (limit, batches) in [(1, vec![1, 1, 1, 1]), (3, vec![3, 1]), (9, vec![4])] {
+        let fake = Fake::new();
+        let taken = Arc::<Mutex<Vec<usize>>>::default();
+        let sizes = Arc::clone(&taken);
+        let link: Calls = builder(&fake).max_in_flight(limit).spawn_with_calls(
+            move |_connection, _, mut queue: CallQueue<_, _, _>| {
+                let sizes = Arc::clone(&sizes);
+                async move {
+                    while let Some(first) = queue.next().await {
+                        let mut batch = vec![first];
+                        batch.extend(std::iter::from_fn(|| queue.try_next()));
+                        sizes.lock().unwrap().push(batch.len());
+                        for (_, answer) in batch {
+                            answer.send(Ok(0));
+                        }
+                    }
+                    Ok(())
+                }
+            },
+        );
+        link.link().wait_up(LONG).await.unwrap();
+        let calls = (0..5).map(|_| Box::pin(link.call(Does::Answer)));
+        let mut calls: Vec<_> = calls.collect();
+        assert!(calls.iter_mut().all(|call| call.now_or_never().is_none()));
+        drop(calls.remove(1));
+        for answered in join_all(calls).await {
+            answered.unwrap();
+        }
+        assert_eq!(*taken.lock().unwrap(), batches, "{limit} at a time");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_link_that_is_not_there_sends_nothing() {
     let fake = Fake::down();
