@@ -3,7 +3,7 @@
 use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
 pub use error::{ConnectionError, ConnectionErrorKind};
-pub(crate) use guarded::{check, close, connect, is_broken, outcome, session};
+pub(crate) use guarded::{check, close, connect, is_broken, needs_reset, outcome, reset, session};
 
 use crate::operation::Outcome;
 
@@ -64,8 +64,8 @@ pub trait Connector: Send + Sync + 'static {
 
     /// Asks the other side for a sign of life.
     ///
-    /// Not before every use: a connection that worked a moment ago is trusted. So what a user leaves behind (an open
-    /// transaction, a subscription) is to be ended by that user, or by [`Pooled::discard`](crate::Pooled::discard).
+    /// Not before every use: a connection that worked a moment ago is trusted. What a user leaves behind (an open
+    /// transaction, a subscription) is ended by [`reset`](Self::reset).
     ///
     /// # Errors
     ///
@@ -79,6 +79,35 @@ pub trait Connector: Send + Sync + 'static {
         &self,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Whether a user left something on `connection` that the next one must not find: an open transaction, a watched
+    /// key, half a mail. It must not wait.
+    ///
+    /// Asked whenever a connection comes back to a [`Pool`](crate::Pool). `false` unless told otherwise.
+    fn needs_reset(&self, connection: &Self::Connection) -> bool {
+        let _ = connection;
+        false
+    }
+
+    /// Ends what a user left on a connection that [needs it](Self::needs_reset): `ROLLBACK`, `UNWATCH`, `RSET`.
+    ///
+    /// The pool does it in the background, within the time limit of a check, before anybody else has the connection.
+    /// It does nothing unless told otherwise; a connection that needs it still is closed.
+    ///
+    /// # Errors
+    ///
+    /// After any error the connection is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when its time is up; the connection is dropped then too.
+    fn reset(
+        &self,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = connection;
+        std::future::ready(Ok(()))
+    }
 
     /// What it connects to, for logs and health: `"connection"` unless told otherwise.
     fn name(&self) -> &str {
@@ -122,6 +151,14 @@ impl<C: Connector> Connector for Arc<C> {
 
     async fn check(&self, connection: &mut Self::Connection) -> Result<(), Self::Error> {
         (**self).check(connection).await
+    }
+
+    fn needs_reset(&self, connection: &Self::Connection) -> bool {
+        (**self).needs_reset(connection)
+    }
+
+    async fn reset(&self, connection: &mut Self::Connection) -> Result<(), Self::Error> {
+        (**self).reset(connection).await
     }
 
     fn name(&self) -> &str {

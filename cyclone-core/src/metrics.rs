@@ -51,7 +51,7 @@ impl Snapshot {
     ///
     /// | kind | names behind `cyclone_KIND_` |
     /// |---|---|
-    /// | `pool` | `up`, `connections`, `connections_idle`, `connections_in_use`, `connections_in_use_limit`, `connections_connecting`, `connections_closing`, `waiting`, `created_total`, `connect_failures_total`, `timeouts_total`, `refused_total`, `slow_total`, `reaped_total`, `broken_total`, `discarded_total`, and of its operations `operations_answered_total`, `operations_unanswered_total`, `operations_cancelled_total`, `operations_barred_total`, `breaker_openings_total` |
+    /// | `pool` | `up`, `connections`, `connections_idle`, `connections_in_use`, `connections_in_use_limit`, `connections_connecting`, `connections_closing`, `waiting`, `created_total`, `connect_failures_total`, `timeouts_total`, `refused_total`, `slow_total`, `reaped_total`, `resets_total`, `broken_total`, `discarded_total`, and of its operations `operations_answered_total`, `operations_unanswered_total`, `operations_cancelled_total`, `operations_barred_total`, `breaker_openings_total` |
     /// | `link` | `up`, `attempts_total`, `connects_total`, `connect_failures_total`, `losses_total`, `uptime_seconds_total`, and with calls `calls_pending`, `calls_pending_limit`, `calls_refused_total` and the same of its operations |
     /// | `bus` | `topics`, `topics_limit`, `subscriptions`, `subscriptions_limit`, `published_total`, `missed_total` |
     /// | `log` | `streams`, `streams_limit`, `bytes`, `bytes_limit` |

@@ -40,6 +40,7 @@ mod shared;
 mod slow;
 mod state;
 mod statistics;
+mod vetting;
 mod waiter;
 
 /// A pool of connections; clones are handles of the same pool.

@@ -42,6 +42,23 @@ pub(crate) async fn check<C: Connector>(
     .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
 }
 
+/// Ends what a user left behind, within `limit`.
+pub(crate) async fn reset<C: Connector>(
+    connector: &C,
+    connection: &mut C::Connection,
+    limit: Duration,
+) -> Result<(), ConnectionError> {
+    timeout(
+        limit,
+        caught(
+            async { connector.reset(connection).await },
+            ConnectionError::new,
+        ),
+    )
+    .await
+    .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+}
+
 /// Says goodbye within `limit`, or drops the connection.
 pub(crate) async fn close<C: Connector>(connector: &C, connection: C::Connection, limit: Duration) {
     let goodbye = AssertUnwindSafe(async { connector.close(connection).await }).catch_unwind();
@@ -62,6 +79,11 @@ pub(crate) async fn close<C: Connector>(connector: &C, connection: C::Connection
 /// Whether the driver knows the connection to be dead; a driver that panics says yes.
 pub(crate) fn is_broken<C: Connector>(connector: &C, connection: &C::Connection) -> bool {
     catch_unwind(AssertUnwindSafe(|| connector.is_broken(connection))).unwrap_or(true)
+}
+
+/// Whether a user left something on the connection; a driver that panics says yes.
+pub(crate) fn needs_reset<C: Connector>(connector: &C, connection: &C::Connection) -> bool {
+    catch_unwind(AssertUnwindSafe(|| connector.needs_reset(connection))).unwrap_or(true)
 }
 
 /// What an error tells of an operation; a driver that panics does not know.

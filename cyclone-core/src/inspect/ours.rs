@@ -54,6 +54,11 @@ impl<C: Connector> Inspect for Pool<C> {
                 "Connections closed for their age",
                 now.reaped,
             ),
+            Metric::counter(
+                "resets_total",
+                "Connections on which something was left and ended",
+                now.reset,
+            ),
             Metric::counter("broken_total", "Connections found dead", now.broken),
             Metric::counter(
                 "discarded_total",

@@ -37,7 +37,7 @@ pub(super) struct Keeper<C: Connector> {
     shared: Arc<Shared<C>>,
     pool: managed::Pool<Manager<C>>,
     dialer: Dialer<C>,
-    /// Checks and goodbyes; a check gives the connection back when it is alive.
+    /// Checks, resets and goodbyes; the first two give the connection back when it is alive.
     chores: JoinSet<Option<Entry<C>>>,
     breaker: StateWatch<BreakerState>,
     connected: bool,
@@ -89,6 +89,9 @@ impl<C: Connector> Keeper<C> {
         }
         for entry in self.shared.take_retired() {
             self.say_goodbye(entry);
+        }
+        for entry in self.shared.take_soiled() {
+            self.reset(entry);
         }
         self.serve_from_idle();
         let dial_at = self.dialer.dial(now);
@@ -154,6 +157,12 @@ impl<C: Connector> Keeper<C> {
         let shared = Arc::clone(&self.shared);
         self.chores
             .spawn(async move { shared.check(&mut entry).await.then_some(entry) });
+    }
+
+    fn reset(&mut self, mut entry: Entry<C>) {
+        let shared = Arc::clone(&self.shared);
+        self.chores
+            .spawn(async move { shared.reset(&mut entry).await.then_some(entry) });
     }
 
     fn say_goodbye(&mut self, mut entry: Entry<C>) {

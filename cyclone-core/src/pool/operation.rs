@@ -28,8 +28,9 @@ impl<C: Connector> Pool<C> {
     /// panic. So the late answer to one operation is never read by another. Nothing is ever sent twice.
     ///
     /// An operation may be several requests, a transaction for instance; its time limit is for all of them. An error
-    /// of your own, which says nothing of the connection, is returned as `Ok(Err(..))`; leave the connection as it
-    /// was found.
+    /// of your own, which says nothing of the connection, is returned as `Ok(Err(..))`. What is left open on the
+    /// connection is ended before its next use, if the driver [can tell](Connector::needs_reset); otherwise leave it as
+    /// it was found.
     ///
     /// ```
     /// # use std::{error::Error, io};

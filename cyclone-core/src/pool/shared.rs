@@ -49,7 +49,7 @@ pub(super) struct Shared<C: Connector> {
     /// Whether the keeper runs.
     pub(super) running: AtomicBool,
     /// Raised when a connection was found dead: those seen alive in an earlier epoch only are suspect.
-    epoch: AtomicU64,
+    pub(super) epoch: AtomicU64,
     state: Mutex<State<C>>,
 }
 
@@ -60,6 +60,8 @@ struct State<C: Connector> {
     ready: VecDeque<Entry<C>>,
     /// Callers that have a slot of deadpool and wait for a connection, in their order.
     waiters: VecDeque<oneshot::Sender<Delivery<C>>>,
+    /// Connections on which a user left something that the keeper has to end.
+    soiled: Vec<Entry<C>>,
     /// Connections that the keeper has to close.
     retired: Vec<Entry<C>>,
     /// When the keeper has to look at the idle connections.
@@ -89,6 +91,7 @@ impl<C: Connector> Shared<C> {
             state: Mutex::new(State {
                 ready: VecDeque::new(),
                 waiters: VecDeque::new(),
+                soiled: Vec::new(),
                 retired: Vec::new(),
                 sweep_at: Instant::now(),
                 error: None,
@@ -177,6 +180,8 @@ impl<C: Connector> Shared<C> {
                 self.counts.reaped.fetch_add(1, Relaxed);
             }
             self.retire(Object::take(object));
+        } else if connector::needs_reset(&self.connector, &object.connection) {
+            self.leave_for_reset(Object::take(object));
         } else if self.waiters() > 0 {
             // Straight to the caller who waits longest: otherwise a newcomer would be faster.
             self.offer(Object::take(object));
@@ -188,6 +193,19 @@ impl<C: Connector> Shared<C> {
                 self.counts.bell.notify_one();
             }
         }
+    }
+
+    /// Has the keeper end what a user left on a connection.
+    fn leave_for_reset(&self, entry: Entry<C>) {
+        let mut state = lock(&self.state);
+        if self.is_closed() {
+            drop(state);
+            self.retire(entry);
+            return;
+        }
+        state.soiled.push(entry);
+        drop(state);
+        self.counts.bell.notify_one();
     }
 
     /// Has the keeper close a connection politely; drops it when the keeper has ended.
@@ -206,65 +224,6 @@ impl<C: Connector> Shared<C> {
         drop(entry);
     }
 
-    /// Whether an idle connection may be handed out: asks the other side when that is not clear.
-    pub(super) async fn is_usable(&self, entry: &mut Entry<C>) -> bool {
-        let now = Instant::now();
-        if entry.is_expired(now) {
-            self.counts.reaped.fetch_add(1, Relaxed);
-            return false;
-        }
-        if connector::is_broken(&self.connector, &entry.connection) {
-            self.found_dead(entry.epoch);
-            return false;
-        }
-        let silent = now.saturating_duration_since(entry.seen);
-        if entry.epoch == self.epoch() && silent < self.settings.check_after {
-            return true;
-        }
-        self.check(entry).await
-    }
-
-    /// Asks the other side of an idle connection for a sign of life.
-    pub(super) async fn check(&self, entry: &mut Entry<C>) -> bool {
-        let epoch = self.epoch();
-        let limit = self.settings.check_timeout;
-        match connector::check(&self.connector, &mut entry.connection, limit).await {
-            Ok(()) => {
-                entry.seen = Instant::now();
-                entry.epoch = epoch;
-                true
-            }
-            Err(error) => {
-                tracing::debug!(pool = %self.settings.name, %error, "idle connection is dead");
-                self.found_dead(entry.epoch);
-                false
-            }
-        }
-    }
-
-    /// Notes that an idle connection, last known to work in `epoch`, is dead.
-    pub(super) fn found_dead(&self, epoch: u64) {
-        self.counts.broken.fetch_add(1, Relaxed);
-        self.suspect(epoch);
-    }
-
-    /// Has all connections that were last known to work in `epoch` checked before their next use.
-    pub(super) fn suspect(&self, epoch: u64) {
-        // One dead server has many dead connections: the first of them raises the alarm.
-        let first = self
-            .epoch
-            .compare_exchange(epoch, epoch + 1, SeqCst, SeqCst)
-            .is_ok();
-        if first {
-            lock(&self.state).sweep_at = Instant::now();
-            self.counts.bell.notify_one();
-        }
-    }
-
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch.load(SeqCst)
-    }
-
     /// Has the keeper look at the idle connections at `at`, or earlier.
     pub(super) fn sweep_by(&self, at: Instant) {
         let mut state = lock(&self.state);
@@ -273,6 +232,12 @@ impl<C: Connector> Shared<C> {
             drop(state);
             self.counts.bell.notify_one();
         }
+    }
+
+    /// Has the keeper look at the idle connections.
+    pub(super) fn sweep_now(&self) {
+        lock(&self.state).sweep_at = Instant::now();
+        self.counts.bell.notify_one();
     }
 
     pub(super) fn sweep_at(&self) -> Instant {
@@ -291,8 +256,13 @@ impl<C: Connector> Shared<C> {
         let mut retired = std::mem::take(&mut state.retired);
         if self.is_closed() {
             retired.extend(state.ready.drain(..));
+            retired.append(&mut state.soiled);
         }
         retired
+    }
+
+    pub(super) fn take_soiled(&self) -> Vec<Entry<C>> {
+        std::mem::take(&mut lock(&self.state).soiled)
     }
 
     /// Strikes callers that are gone off the queue.

@@ -37,6 +37,8 @@ pub struct PoolStatistics {
     pub slow: u64,
     /// Connections closed for being idle too long or too old.
     pub reaped: u64,
+    /// Connections on which something was ended that their user had left behind.
+    pub reset: u64,
     /// Connections dropped because they were found dead.
     pub broken: u64,
     /// Connections dropped because their user discarded them or left an operation unfinished.
@@ -69,6 +71,7 @@ pub(super) struct Counts {
     pub(super) refused: AtomicU64,
     pub(super) slow: AtomicU64,
     pub(super) reaped: AtomicU64,
+    pub(super) reset: AtomicU64,
     pub(super) broken: AtomicU64,
     pub(super) discarded: AtomicU64,
     pub(super) answered: AtomicU64,
@@ -114,6 +117,7 @@ impl Counts {
             refused: self.refused.load(Relaxed),
             slow: self.slow.load(Relaxed),
             reaped: self.reaped.load(Relaxed),
+            reset: self.reset.load(Relaxed),
             broken: self.broken.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
             answered: self.answered.load(Relaxed),

@@ -36,6 +36,7 @@ struct Inner {
     connect: Mutex<Does>,
     check: Mutex<Does>,
     close: Mutex<Does>,
+    reset: Mutex<Does>,
     attempts: Mutex<Vec<Instant>>,
     checks: AtomicUsize,
     goodbyes: AtomicUsize,
@@ -50,6 +51,7 @@ impl Default for Inner {
             connect: Mutex::new(Does::Answer),
             check: Mutex::new(Does::Answer),
             close: Mutex::new(Does::Answer),
+            reset: Mutex::new(Does::Answer),
             attempts: Mutex::default(),
             checks: AtomicUsize::default(),
             goodbyes: AtomicUsize::default(),
@@ -65,6 +67,8 @@ pub(crate) struct FakeConnection {
     /// 1 for the first attempt.
     pub(crate) id: usize,
     pub(crate) broken: bool,
+    /// Its user left something behind.
+    pub(crate) soiled: bool,
     fake: Fake,
 }
 
@@ -109,6 +113,10 @@ impl Fake {
 
     pub(crate) fn on_close(&self, does: Does) {
         *self.0.close.lock().unwrap() = does;
+    }
+
+    pub(crate) fn on_reset(&self, does: Does) {
+        *self.0.reset.lock().unwrap() = does;
     }
 
     /// New connections are broken from birth: a server that accepts and hangs up.
@@ -185,6 +193,7 @@ impl Connector for Fake {
         Ok(FakeConnection {
             id,
             broken: self.0.born_broken.load(SeqCst),
+            soiled: false,
             fake: self.clone(),
         })
     }
@@ -201,6 +210,18 @@ impl Connector for Fake {
 
     fn is_broken(&self, connection: &FakeConnection) -> bool {
         connection.broken
+    }
+
+    fn needs_reset(&self, connection: &FakeConnection) -> bool {
+        connection.soiled
+    }
+
+    async fn reset(&self, connection: &mut FakeConnection) -> io::Result<()> {
+        let does = *self.0.reset.lock().unwrap();
+        act(does).await?;
+        // With an answer that is late it is not clean all the same.
+        connection.soiled = does != Does::Answer;
+        Ok(())
     }
 
     fn outcome(&self, error: &io::Error) -> Outcome {

@@ -21,6 +21,7 @@ mod idle;
 mod lifecycle;
 mod operation;
 mod outage;
+mod reset;
 mod threads;
 mod trying;
 mod warnings;
