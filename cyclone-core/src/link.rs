@@ -51,6 +51,9 @@ mod statistics;
 /// jittered, growing delay and connects again, for ever. What was missed in between is lost to the link itself:
 /// the [generation](LinkContext::generation) tells users of the driver that there is a gap.
 ///
+/// The link itself asks nobody for a sign of life. A session over which nothing is sent for long does so, or it never
+/// learns that the other side has vanished.
+///
 /// There are never more than [`MAX_ATTEMPTS_PER_SECOND`](crate::MAX_ATTEMPTS_PER_SECOND) (20) attempts in a second,
 /// and each has a time limit. The link is closed when the last handle is dropped.
 ///
