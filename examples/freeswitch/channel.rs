@@ -7,6 +7,7 @@ use super::error::EslError;
 use super::esl::{Esl, new_uuid};
 use super::message::Reply;
 use super::waits::Completion;
+use super::wanted::Subscriptions;
 
 mod applications;
 
@@ -105,7 +106,7 @@ impl Channel {
     ) -> Result<Completion, EslError> {
         let shared = &self.esl.shared;
         let name = "CHANNEL_EXECUTE_COMPLETE";
-        shared.subscriptions.ensure(shared, name).await?;
+        Subscriptions::ensure(shared, name).await?;
         let completion = shared.waits.begin(uuid.to_owned(), self.own.clone())?;
         let mut headers = vec![
             ("call-command", "execute"),

@@ -12,7 +12,7 @@ use super::command::Command;
 use super::error::EslError;
 use super::esl::{Esl, new_uuid};
 use super::waits::Completion;
-use super::wanted::Wanted;
+use super::wanted::{Subscriptions, Wanted};
 pub use builder::EslClientBuilder;
 pub use connector::{EslConnection, EslConnector};
 
@@ -112,9 +112,10 @@ impl EslClient {
     /// has changed.
     ///
     /// # Cancel safety
-    /// When the future is dropped the connection may have been told or not; the next will be.
+    /// It is done all the same when the future is dropped.
     pub async fn subscribe(&self, names: &[impl AsRef<str> + Sync]) -> Result<(), EslError> {
-        self.change(|wanted| wanted.add(names)).await
+        let names = owned(names);
+        self.change(move |wanted| wanted.add(&names)).await
     }
 
     /// Ends subscriptions to events by their names.
@@ -125,7 +126,8 @@ impl EslClient {
     /// # Cancel safety
     /// As for [`subscribe`](Self::subscribe).
     pub async fn unsubscribe(&self, names: &[impl AsRef<str> + Sync]) -> Result<(), EslError> {
-        self.change(|wanted| wanted.remove(names)).await
+        let names = owned(names);
+        self.change(move |wanted| wanted.remove(&names)).await
     }
 
     /// Lets only events through that have this value of a header, or that of another filter.
@@ -136,7 +138,9 @@ impl EslClient {
     /// # Cancel safety
     /// As for [`subscribe`](Self::subscribe).
     pub async fn filter(&self, header: &str, value: &str) -> Result<(), EslError> {
-        self.change(|wanted| wanted.add_filter(header, value)).await
+        let (header, value) = (header.to_owned(), value.to_owned());
+        self.change(move |wanted| wanted.add_filter(&header, &value))
+            .await
     }
 
     /// Removes a filter.
@@ -147,7 +151,8 @@ impl EslClient {
     /// # Cancel safety
     /// As for [`subscribe`](Self::subscribe).
     pub async fn unfilter(&self, header: &str, value: &str) -> Result<(), EslError> {
-        self.change(|wanted| wanted.remove_filter(header, value))
+        let (header, value) = (header.to_owned(), value.to_owned());
+        self.change(move |wanted| wanted.remove_filter(&header, &value))
             .await
     }
 
@@ -159,12 +164,15 @@ impl EslClient {
     /// # Cancel safety
     /// As for [`subscribe`](Self::subscribe).
     pub async fn log(&self, level: Option<u8>) -> Result<(), EslError> {
-        self.change(|wanted| wanted.set_log_level(level)).await
+        self.change(move |wanted| wanted.set_log_level(level))
+            .await
     }
 
-    async fn change(&self, change: impl FnOnce(&mut Wanted) + Send) -> Result<(), EslError> {
-        let shared = &self.esl.shared;
-        shared.subscriptions.change(shared, change).await
+    async fn change(
+        &self,
+        change: impl FnOnce(&mut Wanted) + Send + 'static,
+    ) -> Result<(), EslError> {
+        Subscriptions::change(&self.esl.shared, change).await
     }
 
     /// Runs a command of FreeSWITCH's console in the background; its end is waited for by the returned value.
@@ -188,10 +196,7 @@ impl EslClient {
     /// As for [`send`](Esl::send).
     pub async fn bgapi_as(&self, job_uuid: &str, command: &str) -> Result<Completion, EslError> {
         let shared = &self.esl.shared;
-        shared
-            .subscriptions
-            .ensure(shared, "BACKGROUND_JOB")
-            .await?;
+        Subscriptions::ensure(shared, "BACKGROUND_JOB").await?;
         let completion = shared.waits.begin(job_uuid.to_owned(), None)?;
         self.order(&Command::bgapi(command, job_uuid)).await?;
         Ok(completion)
@@ -216,4 +221,9 @@ impl EslClient {
     pub async fn close(&self) {
         self.link.close().await;
     }
+}
+
+fn owned(names: &[impl AsRef<str>]) -> Vec<String> {
+    let names = names.iter().map(AsRef::as_ref);
+    names.map(str::to_owned).collect()
 }

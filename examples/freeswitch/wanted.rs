@@ -1,6 +1,7 @@
 //! What is subscribed to, so that a new connection can be told again.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
 
@@ -181,7 +182,22 @@ pub(super) enum Subscriptions {
 
 impl Subscriptions {
     /// Changes what is wanted, on the connection too when there is one; a change that is refused is taken back.
+    ///
+    /// It is done by a task of its own, to its end: a connection that was told half of it would have something else
+    /// than what is kept here.
     pub(super) async fn change(
+        shared: &Arc<Shared>,
+        change: impl FnOnce(&mut Wanted) + Send + 'static,
+    ) -> Result<(), EslError> {
+        let shared = Arc::clone(shared);
+        let changing =
+            tokio::spawn(async move { shared.subscriptions.carry_out(&shared, change).await });
+        let reason = "the program ends";
+        let ended = changing.await;
+        ended.unwrap_or(Err(EslError::OutcomeUnknown { reason }))
+    }
+
+    async fn carry_out(
         &self,
         shared: &Shared,
         change: impl FnOnce(&mut Wanted) + Send,
@@ -227,9 +243,9 @@ impl Subscriptions {
     }
 
     /// Sees to it that events of this name come to us.
-    pub(super) async fn ensure(&self, shared: &Shared, name: &'static str) -> Result<(), EslError> {
+    pub(super) async fn ensure(shared: &Arc<Shared>, name: &'static str) -> Result<(), EslError> {
         let not_sent = |reason| Err(EslError::NotSent { reason });
-        match self {
+        match &shared.subscriptions {
             Self::OfCall { events: true } => Ok(()),
             Self::OfCall { events: false } => not_sent("the call has no events"),
             Self::Kept(wanted) => {
@@ -240,7 +256,7 @@ impl Subscriptions {
                 match (there, format) {
                     (true, _) => Ok(()),
                     (false, EventFormat::Xml) => not_sent("events in XML are not looked into"),
-                    (false, _) => self.change(shared, |wanted| wanted.need(name)).await,
+                    (false, _) => Self::change(shared, |wanted| wanted.need(name)).await,
                 }
             }
         }

@@ -128,3 +128,44 @@ async fn jobs_are_subscribed_to_and_not_shown() {
     };
     let (_peer, ()) = within(async { tokio::join!(play, talk) }).await;
 }
+
+/// Whoever asks may stop to wait: the connection has in the end what is kept, and nobody waits in vain for events.
+#[tokio::test]
+async fn a_subscription_that_nobody_waits_for_is_made_all_the_same() {
+    let fake = Fake::start().await;
+    let client = fake.client().spawn();
+    let mut peer = fake.logged_in().await;
+    client.wait_up(PATIENCE).await.unwrap();
+    // Before it is sent.
+    let mut dropped = Box::pin(client.subscribe(&["A"]));
+    assert!(futures_util::poll!(&mut dropped).is_pending());
+    drop(dropped);
+    let told = async {
+        peer.hears("event plain A\n\n").await;
+        peer.reply("+OK").await;
+        peer.hears("filter Unique-ID x\n\n").await;
+        peer.reply("+OK").await;
+    };
+    let asked = async {
+        client.subscribe(&["A"]).await.unwrap();
+        client.filter("Unique-ID", "x").await.unwrap();
+    };
+    within(async { tokio::join!(told, asked) }).await;
+    // Between the two commands that it takes.
+    let mut dropped = Box::pin(client.bgapi_as("j1", "status"));
+    let half = async { peer.hears("event plain BACKGROUND_JOB\n\n").await };
+    tokio::select! {
+        () = half => {}
+        _ = &mut dropped => panic!("it was not answered"),
+    }
+    drop(dropped);
+    let told = async {
+        peer.reply("+OK").await;
+        peer.hears("filter Event-Name BACKGROUND_JOB\n\n").await;
+        peer.reply("+OK").await;
+        peer.hears("bgapi status\nJob-UUID: j2\n\n").await;
+        peer.reply("+OK Job-UUID: j2").await;
+    };
+    let asked = async { drop(client.bgapi_as("j2", "status").await.unwrap()) };
+    within(async { tokio::join!(told, asked) }).await;
+}
