@@ -105,8 +105,9 @@ impl Channel {
         argument: &str,
     ) -> Result<Completion, EslError> {
         let shared = &self.esl.shared;
-        let name = "CHANNEL_EXECUTE_COMPLETE";
-        Subscriptions::ensure(shared, name).await?;
+        // Of what waits in the channel when it hangs up, the first is never told.
+        let names = &["CHANNEL_EXECUTE_COMPLETE", "CHANNEL_HANGUP_COMPLETE"];
+        Subscriptions::ensure(shared, names).await?;
         let completion = shared.waits.begin(uuid.to_owned(), self.own.clone())?;
         let mut headers = vec![
             ("call-command", "execute"),

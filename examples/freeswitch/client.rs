@@ -196,7 +196,7 @@ impl EslClient {
     /// As for [`send`](Esl::send).
     pub async fn bgapi_as(&self, job_uuid: &str, command: &str) -> Result<Completion, EslError> {
         let shared = &self.esl.shared;
-        Subscriptions::ensure(shared, "BACKGROUND_JOB").await?;
+        Subscriptions::ensure(shared, &["BACKGROUND_JOB"]).await?;
         let completion = shared.waits.begin(job_uuid.to_owned(), None)?;
         self.order(&Command::bgapi(command, job_uuid)).await?;
         Ok(completion)

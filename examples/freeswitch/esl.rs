@@ -1,7 +1,6 @@
 //! What both sorts of connection can do, whoever made them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -33,8 +32,8 @@ pub(super) struct Shared {
     stage: Stage,
     pub(super) waits: Arc<Waits>,
     pub(super) subscriptions: Subscriptions,
-    /// Background jobs were subscribed to for ourselves, and nobody else wants to see them end.
-    hide_jobs: AtomicBool,
+    /// Names of events that were subscribed to for ourselves and that nobody else wants to see.
+    hidden: RwLock<Vec<&'static str>>,
 }
 
 impl Shared {
@@ -44,7 +43,7 @@ impl Shared {
             stage: Stage::new(),
             waits: Arc::default(),
             subscriptions,
-            hide_jobs: AtomicBool::new(false),
+            hidden: RwLock::default(),
         }
     }
 
@@ -82,14 +81,16 @@ impl Shared {
 
     pub(super) fn event(&self, event: Event) {
         self.waits.see(&event);
-        if event.name() == "BACKGROUND_JOB" && self.hide_jobs.load(Ordering::Relaxed) {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        if hidden.contains(&event.name()) {
             return;
         }
+        drop(hidden);
         self.tell(Notice::Event(event.into()));
     }
 
-    pub(super) fn hide_jobs(&self, hide: bool) {
-        self.hide_jobs.store(hide, Ordering::Relaxed);
+    pub(super) fn hide(&self, names: Vec<&'static str>) {
+        *self.hidden.write().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
     pub(super) fn tell(&self, notice: Notice) {

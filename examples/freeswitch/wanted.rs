@@ -59,10 +59,18 @@ impl Wanted {
         self.custom.retain(|name| !gone.custom.contains(name));
     }
 
-    fn need(&mut self, name: &'static str) {
-        if !self.internal.contains(&name) {
-            self.internal.push(name);
+    fn need(&mut self, names: &[&'static str]) {
+        for name in names {
+            if !self.internal.contains(name) {
+                self.internal.push(name);
+            }
         }
+    }
+
+    /// Names that we need and nobody else wants to see.
+    fn hidden(&self) -> Vec<&'static str> {
+        let internal = self.internal.iter().copied();
+        internal.filter(|name| !self.wants(name)).collect()
     }
 
     fn len(&self) -> usize {
@@ -215,7 +223,7 @@ impl Subscriptions {
         }
         let commands = wanted.commands_after(&before);
         // Before the first event can come.
-        shared.hide_jobs(!wanted.wants("BACKGROUND_JOB"));
+        shared.hide(wanted.hidden());
         let told = match shared.door() {
             Some(door) => tell(&door, commands).await,
             // The next connection will be told; but not of what can never be sent.
@@ -228,7 +236,7 @@ impl Subscriptions {
             Err(error) if error.is_refused() || matches!(error, EslError::BadCommand(_)) => {
                 let undo = before.commands_after(&wanted);
                 *wanted = before;
-                shared.hide_jobs(!wanted.wants("BACKGROUND_JOB"));
+                shared.hide(wanted.hidden());
                 if let Some(door) = shared.door() {
                     // What was accepted before the refusal; the rest of it is refused once more.
                     for command in undo {
@@ -242,8 +250,11 @@ impl Subscriptions {
         }
     }
 
-    /// Sees to it that events of this name come to us.
-    pub(super) async fn ensure(shared: &Arc<Shared>, name: &'static str) -> Result<(), EslError> {
+    /// Sees to it that events of these names come to us.
+    pub(super) async fn ensure(
+        shared: &Arc<Shared>,
+        names: &'static [&'static str],
+    ) -> Result<(), EslError> {
         let not_sent = |reason| Err(EslError::NotSent { reason });
         match &shared.subscriptions {
             Self::OfCall { events: true } => Ok(()),
@@ -251,12 +262,13 @@ impl Subscriptions {
             Self::Kept(wanted) => {
                 let (there, format) = {
                     let wanted = wanted.lock().await;
-                    (wanted.internal.contains(&name), wanted.format)
+                    let there = names.iter().all(|name| wanted.internal.contains(name));
+                    (there, wanted.format)
                 };
                 match (there, format) {
                     (true, _) => Ok(()),
                     (false, EventFormat::Xml) => not_sent("events in XML are not looked into"),
-                    (false, _) => Self::change(shared, |wanted| wanted.need(name)).await,
+                    (false, _) => Self::change(shared, |wanted| wanted.need(names)).await,
                 }
             }
         }

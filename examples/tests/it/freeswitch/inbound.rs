@@ -1,5 +1,6 @@
 //! The client, with a FreeSWITCH that is played by the test.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use cyclone_core::LinkError;
@@ -175,7 +176,9 @@ async fn a_channel_is_told_what_to_do() {
         ))
         .await;
         peer.reply("+OK").await;
-        peer.hears("event plain CHANNEL_EXECUTE_COMPLETE\n\n").await;
+        // The second tells of what the channel will not come to.
+        peer.hears("event plain CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP_COMPLETE\n\n")
+            .await;
         peer.reply("+OK").await;
         let rest = "execute-app-name: speak\nexecute-app-arg: flite|kal|hi\nevent-lock: true\nEvent-UUID: e1\n\n";
         peer.hears(&format!("{head}{rest}")).await;
@@ -204,6 +207,7 @@ async fn a_channel_is_told_what_to_do() {
     };
     let talk = async {
         let channel = client.channel("u1");
+        let mut events = client.events();
         channel.answer().await.unwrap();
         let mut spoken = channel
             .begin_as("e1", "speak", "flite|kal|hi")
@@ -217,6 +221,8 @@ async fn a_channel_is_told_what_to_do() {
         assert!(channel.hangup("USER_BUSY").await.unwrap_err().is_refused());
         let bad = channel.playback("a\n\napi shutdown").await.unwrap_err();
         assert!(bad.is_not_sent());
+        // None of these events was asked for by whoever listens.
+        assert!(futures_util::poll!(pin!(events.recv())).is_pending());
     };
     let (_peer, ()) = within(async { tokio::join!(play, talk) }).await;
 }
