@@ -43,7 +43,10 @@ pub use frame::{
 };
 pub use headers::{Headers, url_decode, url_encode};
 pub use message::{Disconnect, LogLine, Message, Reply};
-pub use outbound::{Call, DEFAULT_FAREWELL_TIMEOUT, DEFAULT_GREETING_TIMEOUT, OutboundServer};
+pub use outbound::{
+    Call, DEFAULT_FAREWELL_TIMEOUT, DEFAULT_GREETING_TIMEOUT, DEFAULT_LINGER_TIMEOUT,
+    OutboundServer,
+};
 pub use recording::{Recording, Side, Turn};
 pub use switch::Switch;
 pub use waits::{Completion, MAX_COMPLETIONS};

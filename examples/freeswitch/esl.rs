@@ -10,7 +10,7 @@ use super::error::EslError;
 use super::event::Event;
 use super::events::{Events, Notice, Stage};
 use super::exchange::{MAX_IN_FLIGHT, Request};
-use super::message::Reply;
+use super::message::{Disconnect, Reply};
 use super::waits::Waits;
 use super::wanted::Subscriptions;
 
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) subscriptions: Subscriptions,
     /// Names of events that were subscribed to for ourselves and that nobody else wants to see.
     hidden: RwLock<Vec<&'static str>>,
+    /// The channel of the connection has ended, and the last of its events come.
+    lingers: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -44,6 +46,7 @@ impl Shared {
             waits: Arc::default(),
             subscriptions,
             hidden: RwLock::default(),
+            lingers: watch::Sender::new(false),
         }
     }
 
@@ -87,6 +90,18 @@ impl Shared {
         }
         drop(hidden);
         self.tell(Notice::Event(event.into()));
+    }
+
+    pub(super) fn linger(&self, end: Disconnect) {
+        self.tell(Notice::Lingering(end.into()));
+        self.lingers.send_replace(true);
+    }
+
+    /// Waits until the channel of the connection has ended.
+    pub(super) async fn lingering(&self) {
+        let mut lingers = self.lingers.subscribe();
+        // The sender is ours, so there is no error.
+        let _ = lingers.wait_for(|lingers| *lingers).await;
     }
 
     pub(super) fn hide(&self, names: Vec<&'static str>) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cyclone_core::{Connection, Context, Peer, Protocol, ProtocolFactory, Resources, Session};
 use tokio::select;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::channel::Channel;
 use super::command::Command;
@@ -26,6 +26,9 @@ pub const DEFAULT_GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long what serves a call may go on when the call has gone, unless said otherwise.
 pub const DEFAULT_FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the last events of a call are waited for, unless said otherwise.
+pub const DEFAULT_LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves calls: FreeSWITCH's dialplan says `socket 127.0.0.1:8084 async full` and connects.
 ///
@@ -60,6 +63,7 @@ struct Options {
     greeting: Duration,
     farewell: Duration,
     linger: bool,
+    linger_timeout: Duration,
     events: Option<EventFormat>,
 }
 
@@ -89,6 +93,7 @@ where
                 greeting: DEFAULT_GREETING_TIMEOUT,
                 farewell: DEFAULT_FAREWELL_TIMEOUT,
                 linger: true,
+                linger_timeout: DEFAULT_LINGER_TIMEOUT,
                 events: Some(EventFormat::default()),
             },
         }
@@ -98,6 +103,14 @@ where
     #[must_use]
     pub fn linger(mut self, linger: bool) -> Self {
         self.options.linger = linger;
+        self
+    }
+
+    /// How long they are waited for before the connection is closed; 30 s unless called. FreeSWITCH itself keeps it for
+    /// ever.
+    #[must_use]
+    pub fn linger_timeout(mut self, limit: Duration) -> Self {
+        self.options.linger_timeout = limit;
         self
     }
 
@@ -192,9 +205,14 @@ where
         let wire = Wire::new(connection, self.options.limits);
         let run = wire.run(&mut requests, &shared, self.options.patience);
         let mut work = std::pin::pin!(self.converse(Arc::clone(&shared), session));
+        let lingered = async {
+            shared.lingering().await;
+            sleep(self.options.linger_timeout).await;
+        };
         let ended = select! {
             ended = &mut work => return ended.map_err(io::Error::other),
             ended = run => ended,
+            () = lingered => EslError::Disconnected,
         };
         drop(over);
         // The call has gone; what serves it may have something to write down.

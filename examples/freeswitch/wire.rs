@@ -198,7 +198,7 @@ fn take_frame(frame: Frame, exchange: &mut Exchange, shared: &Shared) -> Result<
         Message::ApiResponse(reply) => exchange.answer(Expects::ApiResponse, reply, now)?,
         Message::Event(event) => shared.event(event),
         Message::Log(line) => shared.tell(Notice::Log(line.into())),
-        Message::Disconnect(end) if end.lingers() => shared.tell(Notice::Lingering(end.into())),
+        Message::Disconnect(end) if end.lingers() => shared.linger(end),
         Message::Disconnect(_) => return Err(EslError::Disconnected),
         Message::Rejected(text) => return Err(EslError::Denied { text }),
         Message::AuthRequest => {

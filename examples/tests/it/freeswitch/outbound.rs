@@ -170,6 +170,35 @@ async fn what_serves_a_call_may_not_outlive_it_by_far() {
     assert_eq!(begun.elapsed(), Duration::from_secs(30));
 }
 
+/// FreeSWITCH does not close a connection that lingers (`Linger-Time: -1`): who listens to the end would never see it.
+#[tokio::test(start_paused = true)]
+async fn the_last_events_of_a_call_are_waited_for_and_not_for_ever() {
+    let heard = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&heard);
+    let calls = OutboundServer::new(move |call: Call| {
+        let heard = Arc::clone(&count);
+        async move {
+            let mut events = call.events();
+            while events.recv().await.is_some() {
+                *heard.lock().unwrap() += 1;
+            }
+            Ok(())
+        }
+    });
+    let (served, mut peer) = serve(calls);
+    greet(&mut peer, USUAL).await;
+    let end = "Content-Type: text/disconnect-notice\nContent-Disposition: linger\n\n";
+    say(&mut peer, end).await;
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    let last = "Content-Length: 17\nContent-Type: text/event-plain\n\nEvent-Name: CDR\n\n";
+    say(&mut peer, last).await;
+    assert_eq!(peer.read(&mut [0; 99]).await.unwrap(), 0, "it is probed");
+    assert_eq!(begun.elapsed(), Duration::from_secs(30));
+    served.await.unwrap().unwrap();
+    assert_eq!(*heard.lock().unwrap(), 2);
+}
+
 /// An error of what serves the call is that of the protocol, which the server logs; the call goes back all the same.
 #[tokio::test(start_paused = true)]
 async fn an_error_of_what_serves_a_call_is_told() {
