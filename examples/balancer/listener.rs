@@ -104,7 +104,7 @@ impl Protocol for BalancedConnection {
         let header = group.config.proxy.of(connection.peer());
         let until = Instant::now() + group.config.queue_timeout_s;
         let mut transfer = Transfer::new(connection);
-        // Those that were slow; who refuses is taken out of the group.
+        // Those that were slow or reset; who refuses is taken out of the group.
         let mut tried = Vec::new();
         loop {
             let lease = match group.acquire(&tried, until).await {
@@ -138,9 +138,15 @@ impl Protocol for BalancedConnection {
                     continue;
                 }
             };
-            match serve(&mut transfer, upstream, &lease, listener.silence).await {
+            match serve(&mut transfer, upstream, &lease, &listener).await {
                 Served::Ended(end) => return end,
-                Served::NotBegun(error) => group.refused(index, &format!("reset: {error}")),
+                Served::NotBegun(error) => {
+                    // Who was told of the client may have something against it and nothing against others.
+                    if header.is_empty() {
+                        group.refused(index, &format!("reset: {error}"));
+                    }
+                    tried.push(index);
+                }
             }
         }
     }
@@ -149,7 +155,7 @@ impl Protocol for BalancedConnection {
 /// What became of a client at one backend.
 enum Served {
     Ended(io::Result<()>),
-    /// The backend was gone before it was sent anything.
+    /// The backend was gone at once, before it was sent anything.
     NotBegun(io::Error),
 }
 
@@ -157,16 +163,21 @@ async fn serve(
     transfer: &mut Transfer,
     upstream: Upstream,
     lease: &Lease,
-    silence: Silence,
+    listener: &Inner,
 ) -> Served {
     let backend = lease.backend();
     let counts = &backend.counts;
     count(&counts.connections);
-    let end = transfer.run(upstream, counts, silence, backend.cut()).await;
+    let begun = Instant::now();
+    let end = transfer
+        .run(upstream, counts, listener.silence, backend.cut())
+        .await;
+    // Later it is tired of a client that says nothing, and that is no fault of the backend's.
+    let at_once = begun.elapsed() <= listener.connect_timeout;
     Served::Ended(match end {
         End::Finished => Ok(()),
         End::ClientGone(error) => Err(error),
-        End::BackendGone(error) if transfer.can_move() => {
+        End::BackendGone(error) if at_once && transfer.can_move() => {
             count(&counts.moved);
             return Served::NotBegun(error);
         }

@@ -1,6 +1,7 @@
 //! Which backend a client comes to, when some are full, ill or taken away.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cyclone_core::proxy_protocol::{self, ProxyAddresses};
 use cyclone_core::{Endpoint, Health, Server};
@@ -88,6 +89,46 @@ async fn one_that_resets_before_it_was_sent_anything_is_replaced() {
     let did = bench.backend("g/a").statistics;
     assert_eq!(did.moved + did.failed, 1, "{did:?}");
     assert!(bench.backend("g/a").down.is_some());
+}
+
+/// Who connects and says nothing must not take the backends away from everybody, one after the other.
+#[tokio::test(start_paused = true)]
+async fn one_that_resets_a_silent_client_is_not_to_blame() {
+    let (listener, a) = listen().await;
+    let bench = Bench::start(NO_CHECKS, &[&a, &echo('b').await], "").await;
+    let mut silent = bench.connect().await;
+    let (stream, _) = listener.accept().await.unwrap();
+    // Longer than a connection may take to be made.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    let ended = timeout(PATIENCE, silent.read(&mut [0])).await.unwrap();
+    assert_eq!(
+        ended.unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionReset
+    );
+    let a = bench.backend("g/a");
+    assert!(a.down.is_none(), "{a:?}");
+    assert_eq!((a.statistics.broken, a.statistics.moved), (1, 0));
+}
+
+/// It was told who the client is, and may turn just that one away.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_told_of_the_client_and_resets_is_not_to_blame() {
+    let (listener, a) = listen().await;
+    let resets = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_u8().await.unwrap();
+        stream.set_zero_linger().unwrap();
+    });
+    let own = format!("proxy = \"v1\"\n{NO_CHECKS}");
+    let bench = Bench::start(&own, &[&a, &echo('b').await], "").await;
+    let (name, _client) = bench.name().await;
+    resets.await.unwrap();
+    assert_eq!(name, 'b');
+    let a = bench.backend("g/a");
+    assert!(a.down.is_none(), "{a:?}");
+    assert_eq!(a.statistics.moved, 1);
 }
 
 /// A request may have been carried out: it is not sent twice.
