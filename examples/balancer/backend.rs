@@ -29,17 +29,6 @@ impl Backend {
     pub(super) fn max_connections(&self) -> usize {
         self.config.max_connections.unwrap_or(usize::MAX)
     }
-
-    /// Waits until the connections that are open now are to be cut.
-    pub(super) fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut cuts = self.cuts.subscribe();
-        async move {
-            // The sender lives as long as the backend, and that as long as the connection.
-            if cuts.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }
 
 impl ProxyHeaders {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::backend::Backend;
@@ -232,18 +232,19 @@ impl Group {
         .collect()
     }
 
-    /// A backend that was picked.
+    /// A backend that was picked, under the same lock: who takes it away means this one too.
     fn lease(self: &Arc<Self>, index: usize) -> Lease {
         Lease {
             group: Arc::clone(self),
             index,
+            cuts: self.backends[index].cuts.subscribe(),
         }
     }
 
     /// Gives those who wait what is free.
     fn serve_queue(self: &Arc<Self>) {
         loop {
-            let (waiter, index) = {
+            let (waiter, lease) = {
                 let mut state = self.state();
                 if state.waiting.is_empty() {
                     return;
@@ -254,10 +255,10 @@ impl Group {
                 let Some(waiter) = state.waiting.pop_front() else {
                     return;
                 };
-                (waiter, index)
+                (waiter, self.lease(index))
             };
             // One that does not wait any more drops it, and it is free again.
-            let _ = waiter.backend.send(self.lease(index));
+            let _ = waiter.backend.send(lease);
         }
     }
 
@@ -337,6 +338,7 @@ impl Drop for Waiting {
 pub(super) struct Lease {
     group: Arc<Group>,
     index: usize,
+    cuts: watch::Receiver<u64>,
 }
 
 impl Lease {
@@ -346,6 +348,22 @@ impl Lease {
 
     pub(super) fn backend(&self) -> &Backend {
         &self.group.backends[self.index]
+    }
+
+    /// Whether the operator has taken the backend away since it was given.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cuts.has_changed().unwrap_or(false)
+    }
+
+    /// Waits until the operator takes the backend away.
+    pub(super) fn cut(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut cuts = self.cuts.clone();
+        async move {
+            // The sender lives as long as the backend, and that as long as the connection.
+            if cuts.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 

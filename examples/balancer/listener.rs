@@ -138,6 +138,10 @@ impl Protocol for BalancedConnection {
                     continue;
                 }
             };
+            if lease.is_cut() {
+                // It is not what the operator wants any more, and nothing was said to it.
+                continue;
+            }
             match serve(&mut transfer, upstream, &lease, &listener).await {
                 Served::Ended(end) => return end,
                 Served::NotBegun(error) => {
@@ -170,7 +174,7 @@ async fn serve(
     count(&counts.connections);
     let begun = Instant::now();
     let end = transfer
-        .run(upstream, counts, listener.silence, backend.cut())
+        .run(upstream, counts, listener.silence, lease.cut())
         .await;
     // Later it is tired of a client that says nothing, and that is no fault of the backend's.
     let at_once = begun.elapsed() <= listener.connect_timeout;

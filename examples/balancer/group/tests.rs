@@ -123,7 +123,7 @@ async fn the_operator_decides() {
     let one = take(&group).await;
     let other = take(&group).await;
     assert_eq!((one.index(), other.index()), (1, 1));
-    let mut cut = Box::pin(one.backend().cut());
+    let mut cut = Box::pin(one.cut());
     assert!(futures_util::poll!(&mut cut).is_pending());
     group.set_mode(1, Mode::Disabled);
     cut.await;
@@ -132,7 +132,7 @@ async fn the_operator_decides() {
     group.set_mode(1, Mode::Enabled);
     let lease = waiting.await.unwrap();
     // A connection that came afterwards is not meant.
-    assert!(futures_util::poll!(Box::pin(lease.backend().cut())).is_pending());
+    assert!(futures_util::poll!(Box::pin(lease.cut())).is_pending());
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,4 +146,27 @@ async fn those_that_were_tried_are_left_out() {
     let group = self::group("", &["", ", weight = 0"]);
     let none = group.acquire(&[0], later(10)).await;
     assert_eq!(none.unwrap_err(), Refused::AllTried);
+}
+
+/// Between the choice of a backend and the connection to it there are seconds, in which it can be taken away.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_not_connected_yet_is_cut_too() {
+    let group = group("", &[", max_connections = 1"]);
+    let one = take(&group).await;
+    let waiting = tokio::spawn({
+        let group = Arc::clone(&group);
+        async move { group.acquire(&[], later(10)).await }
+    });
+    while group.queued() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Given to the one who waits, which has not looked yet.
+    drop(one);
+    group.set_mode(0, Mode::Disabled);
+    let lease = waiting.await.unwrap().unwrap();
+    assert!(lease.is_cut());
+    lease.cut().await;
+    group.set_mode(0, Mode::Enabled);
+    drop(lease);
+    assert!(!take(&group).await.is_cut());
 }
