@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::config::{CheckConfig, MAX_EXPECT_BYTES};
 use super::group::{Group, Mode};
 use super::statistics::count;
-use super::upstream::Upstream;
+use super::upstream::{NotConnected, Upstream};
 
 /// The checks of all backends of a balancer, each at its interval: what fails is taken out, what is well comes back.
 ///
@@ -75,29 +75,44 @@ async fn check_for_ever(group: Arc<Group>, index: usize) {
         sleep_until(due).await;
         match check(&group, index).await {
             Ok(()) => group.passed(index),
-            Err(reason) => {
+            Err(Failed::Backend(reason)) => {
                 count(&group.backends[index].counts.failed_checks);
                 group.failed(index, &reason);
+            }
+            Err(Failed::Ours(error)) => {
+                let backend = group.full_name(index);
+                tracing::warn!(backend, %error, "cannot check a backend");
             }
         }
         due = (due + config.interval_s).max(Instant::now());
     }
 }
 
+/// Why a check did not pass.
+enum Failed {
+    /// The backend is not as it should be, and how.
+    Backend(String),
+    /// Nothing was learned of the backend.
+    Ours(NotConnected),
+}
+
 /// One check; the reason when it fails.
-async fn check(group: &Group, index: usize) -> Result<(), String> {
+async fn check(group: &Group, index: usize) -> Result<(), Failed> {
     let config = &group.config.check;
     let header = group.config.proxy.of_check();
     let address = &group.backends[index].config.address;
     let limit = config.timeout_s;
     let checking = async {
-        let connecting = Upstream::connect(address, &header, limit).await;
-        let upstream = connecting.map_err(|error| error.to_string())?;
-        ask(upstream, config).await
+        let upstream = match Upstream::connect(address, &header, limit).await {
+            Ok(upstream) => upstream,
+            Err(error @ NotConnected::Ours(_)) => return Err(Failed::Ours(error)),
+            Err(error) => return Err(Failed::Backend(error.to_string())),
+        };
+        ask(upstream, config).await.map_err(Failed::Backend)
     };
     timeout(limit, checking)
         .await
-        .unwrap_or_else(|_| Err(slow(limit)))
+        .unwrap_or_else(|_| Err(Failed::Backend(slow(limit))))
 }
 
 fn slow(limit: Duration) -> String {

@@ -339,3 +339,45 @@ async fn a_configuration_is_checked_without_doing_anything() {
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+/// The backends of a balancer that has no descriptor left are as well as they were.
+#[tokio::test]
+async fn a_balancer_without_descriptors_does_not_blame_its_backends() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[listeners.web]\nendpoints = [\"tcp:0:interface=127.0.0.1\"]\ngroup = \"g\"\n\
+         [groups.g]\nqueue_timeout_s = 3600\ncheck = {{ interval_s = 0.02, fall = 1 }}\n\
+         backends = [{{ name = \"a\", address = \"{}\", max_connections = 1 }}]\n\
+         [limits]\nmax_connections = 1000\n",
+        super::echo('a').await
+    );
+    let path = folder.path().join("balancer.toml");
+    fs::write(&path, config).unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 50 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_balancer"))
+        .arg("--balancer")
+        .arg(&path)
+        .args(["--port", "0"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let web = listening(&mut output, "web").await;
+    // One is served and the others wait, each with a descriptor, until there is none.
+    let mut clients = Vec::new();
+    for _ in 0..60 {
+        clients.push(TcpStream::connect(&web).await.unwrap());
+    }
+    let said = async {
+        loop {
+            let line = output.next_line().await.unwrap().expect("it ended");
+            if line.contains("cannot check") || line.contains("taken out") {
+                return line;
+            }
+        }
+    };
+    let said = timeout(PATIENCE, said).await.unwrap();
+    assert!(said.contains("cannot check"), "{said}");
+}
