@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
@@ -12,7 +12,10 @@ use rustix::io::Errno;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+/// How long a full queue of a Unix domain socket is left alone.
+const QUEUE_FULL: Duration = Duration::from_millis(10);
 
 /// Where a backend is: `HOST:PORT`, or `unix:` and a path.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -101,7 +104,7 @@ impl Upstream {
                     stream.set_nodelay(true)?;
                     Self::Tcp(stream)
                 }
-                Kind::Unix(path) => Self::Unix(UnixStream::connect(path).await?),
+                Kind::Unix(path) => Self::Unix(connect_unix(path).await?),
             };
             stream.write_all(header).await?;
             Ok(stream)
@@ -127,6 +130,17 @@ impl Upstream {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+}
+
+/// Connects as soon as the queue of the listener has room, as TCP does by itself: a full one refuses nobody (unix(7),
+/// EAGAIN).
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE_FULL).await,
+            connected => return connected,
         }
     }
 }
@@ -232,5 +246,29 @@ mod tests {
             }
             assert!(kept.len() < 100, "the queue is never full");
         }
+    }
+
+    /// As above, and a place in the queue is taken when there is one.
+    #[tokio::test]
+    async fn a_full_queue_of_a_unix_domain_socket_is_slow_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let socket = tokio::net::UnixSocket::new_stream().unwrap();
+        socket.bind(&path).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address: UpstreamAddress = format!("unix:{}", path.display()).parse().unwrap();
+        let mut kept = Vec::new();
+        loop {
+            match Upstream::connect(&address, b"", Duration::from_millis(200)).await {
+                Ok(stream) => kept.push(stream),
+                Err(NotConnected::Slow(_)) => break,
+                Err(error) => panic!("{error}"),
+            }
+            assert!(kept.len() < 100, "the queue is never full");
+        }
+        let (connected, accepted) =
+            tokio::join!(Upstream::connect(&address, b"", LIMIT), listener.accept());
+        connected.unwrap();
+        accepted.unwrap();
     }
 }
