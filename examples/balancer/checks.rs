@@ -9,23 +9,23 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::config::{CheckConfig, MAX_EXPECT_BYTES};
+use super::director::Balancer;
 use super::group::{Group, Mode};
 use super::statistics::count;
 use super::upstream::{NotConnected, Upstream};
 
 /// The checks of all backends of a balancer, each at its interval: what fails is taken out, what is well comes back.
 ///
-/// Its own health is that of the groups: degraded while a backend is out, down while a group has none.
+/// Its own health is that of the groups: degraded while a backend is out, down while a group that serves a listener has
+/// none.
 #[derive(Debug)]
 pub struct HealthChecks {
-    groups: Vec<Arc<Group>>,
+    balancer: Balancer,
 }
 
 impl HealthChecks {
-    pub(super) fn new(groups: impl IntoIterator<Item = Arc<Group>>) -> Self {
-        Self {
-            groups: groups.into_iter().collect(),
-        }
+    pub(super) fn new(balancer: Balancer) -> Self {
+        Self { balancer }
     }
 }
 
@@ -36,7 +36,7 @@ impl Service for HealthChecks {
 
     async fn run(&self, cx: &ServiceContext) -> Result<(), ServiceError> {
         let mut checking = JoinSet::new();
-        for group in &self.groups {
+        for group in self.balancer.all_groups() {
             for index in 0..group.backends.len() {
                 checking.spawn(check_for_ever(Arc::clone(group), index));
             }
@@ -50,10 +50,12 @@ impl Service for HealthChecks {
 
     fn health(&self) -> Health {
         let mut out = Vec::new();
-        for group in &self.groups {
+        for group in self.balancer.all_groups() {
             let backends = group.info();
-            let serves = |one: &super::BackendInfo| one.down.is_none() && one.mode == Mode::Enabled;
-            if !backends.iter().any(serves) {
+            let serves = |one: &super::BackendInfo| {
+                one.down.is_none() && one.mode == Mode::Enabled && one.weight > 0
+            };
+            if !backends.iter().any(serves) && self.balancer.has_listener(group) {
                 return Health::Down(format!("no backend of {} serves", group.name));
             }
             let down = backends.into_iter().filter(|one| one.down.is_some());

@@ -133,7 +133,8 @@ pub enum ProxyHeaders {
     V2,
 }
 
-/// How backends are checked: a connection is made, and if there is something to send, an answer is awaited.
+/// How backends are checked: a connection is made, something is sent if there is something to send, and an answer is
+/// awaited if one is expected.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

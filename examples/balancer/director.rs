@@ -76,7 +76,7 @@ impl Balancer {
                 server = server.inspect(name, InspectedBackend { group, index });
             }
         }
-        server.service(HealthChecks::new(self.inner.groups.values().cloned()))
+        server.service(HealthChecks::new(self.clone()))
     }
 
     /// The name of the listener of each endpoint, in the order in which [`attach`](Self::attach) adds them.
@@ -107,6 +107,15 @@ impl Balancer {
                 listeners: self.listeners_of(group),
             })
             .collect()
+    }
+
+    pub(super) fn all_groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.inner.groups.values()
+    }
+
+    /// Whether clients come to a group.
+    pub(super) fn has_listener(&self, group: &Arc<Group>) -> bool {
+        !self.listeners_of(group).is_empty()
     }
 
     fn listeners_of(&self, group: &Arc<Group>) -> Vec<String> {

@@ -322,3 +322,22 @@ async fn groups_are_switched_while_it_runs() {
     assert!(bench.balancer.switch("web", "red").is_err());
     assert!(bench.balancer.switch("wet", "blue").is_err());
 }
+
+/// A group that stands by and is not there yet is no reason to take the whole balancer out.
+#[tokio::test(start_paused = true)]
+async fn only_a_group_that_serves_makes_the_balancer_unfit() {
+    let checks = "check = { interval_s = 0.02, fall = 1 }";
+    let text = format!(
+        "[listeners.web]\nendpoints = [\"tcp:0:interface=127.0.0.1\"]\ngroup = \"blue\"\n\
+         [groups.blue]\n{checks}\nbackends = [{{ name = \"a\", address = \"{}\" }}]\n\
+         [groups.green]\n{checks}\nbackends = [{{ name = \"b\", address = \"{}\" }}]\n",
+        echo('b').await,
+        nowhere().await
+    );
+    let bench = Bench::of(&text).await;
+    bench.until("green/b", |one| one.down.is_some()).await;
+    let health = || bench.server.handle().services()[0].health.clone();
+    assert!(matches!(health(), Health::Degraded(_)), "{:?}", health());
+    bench.balancer.switch("web", "green").unwrap();
+    assert!(matches!(health(), Health::Down(_)), "{:?}", health());
+}
