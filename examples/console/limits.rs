@@ -32,8 +32,8 @@ pub const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take nothing of what it is sent.
 pub const DEFAULT_WRITE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Bytes that an operator can type ahead while a command runs; more are thrown away.
-pub(super) const TYPE_AHEAD_BYTES: usize = 4096;
+/// Bytes that an operator can type ahead while a command runs; more end the conversation, with what fitted carried out.
+pub(super) const TYPE_AHEAD_BYTES: usize = 64 * 1024;
 
 /// Bytes of a line.
 pub(super) const MAX_LINE_BYTES: usize = 1024;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use cyclone_core::Session;
@@ -57,8 +58,15 @@ struct Chosen {
 pub(super) async fn serve(channel: Channel<Msg>, desk: Desk) -> Ended {
     let (reader, out) = channel.split();
     let (keys, typed) = mpsc::channel(TYPE_AHEAD_BYTES);
+    let typed = Keys {
+        typed,
+        ahead: VecDeque::new(),
+        overflown: false,
+        is_cut_off: Arc::default(),
+    };
+    let is_cut_off = Arc::clone(&typed.is_cut_off);
     let (choose, chosen) = oneshot::channel();
-    let mut listening = pin!(listen(reader, keys, choose, desk.operator.pty));
+    let mut listening = pin!(listen(reader, keys, is_cut_off, choose, desk.operator.pty));
     let mut talking = pin!(talk(chosen, typed, out, desk));
     tokio::select! {
         ended = &mut talking => ended,
@@ -71,6 +79,7 @@ pub(super) async fn serve(channel: Channel<Msg>, desk: Desk) -> Ended {
 async fn listen(
     mut reader: ChannelReadHalf,
     keys: mpsc::Sender<u8>,
+    is_cut_off: Arc<AtomicBool>,
     choose: oneshot::Sender<Chosen>,
     may_have_pty: bool,
 ) {
@@ -79,9 +88,13 @@ async fn listen(
     while let Some(message) = reader.wait().await {
         let program = match message {
             ChannelMsg::Data { data } => {
-                for key in data {
-                    // What does not fit is lost, as it is in a terminal.
-                    let _ = keys.as_ref().map(|keys| keys.try_send(key));
+                let full = |keys: &mpsc::Sender<u8>| {
+                    data.iter().any(|key| keys.try_send(*key).is_err())
+                };
+                if keys.as_ref().is_some_and(full) {
+                    // What follows what is lost would make other commands.
+                    is_cut_off.store(true, Ordering::Relaxed);
+                    keys = None;
                 }
                 continue;
             }
@@ -109,7 +122,7 @@ async fn listen(
 
 async fn talk(
     chosen: oneshot::Receiver<Chosen>,
-    typed: mpsc::Receiver<u8>,
+    keys: Keys,
     out: ChannelWriteHalf<Msg>,
     desk: Desk,
 ) -> Ended {
@@ -120,10 +133,7 @@ async fn talk(
     };
     let mut terminal = Terminal {
         pty: chosen.pty,
-        keys: Keys {
-            typed,
-            ahead: VecDeque::new(),
-        },
+        keys,
         out,
         desk,
         status: 0,
@@ -186,6 +196,13 @@ impl Terminal {
                 let farewell = format!("nothing for {} s, good-bye", idle_limit.as_secs());
                 return self.leave(&farewell).await;
             };
+            if key.is_none() && self.keys.are_lost() {
+                self.status = 1;
+                let farewell = format!(
+                    "more than {TYPE_AHEAD_BYTES} bytes were typed ahead: what did not fit is lost, good-bye"
+                );
+                return self.leave(&farewell).await;
+            }
             // A last line needs no end.
             let (mut byte, ends) = key.map_or((b'\n', true), |key| (key, false));
             let mut show = String::new();
@@ -324,22 +341,32 @@ struct Keys {
     typed: mpsc::Receiver<u8>,
     /// Typed while a command ran.
     ahead: VecDeque<u8>,
+    /// What came after them is lost.
+    overflown: bool,
+    /// What came after those that were typed is lost.
+    is_cut_off: Arc<AtomicBool>,
 }
 
 impl Keys {
     /// The next key; `None` when there will be none.
     async fn next(&mut self) -> Option<u8> {
         match self.ahead.pop_front() {
-            Some(key) => Some(key),
-            None => self.typed.recv().await,
+            None if !self.overflown => self.typed.recv().await,
+            key => key,
         }
     }
 
     /// The next key, if it is there already.
     fn ready(&mut self) -> Option<u8> {
-        self.ahead
-            .pop_front()
-            .or_else(|| self.typed.try_recv().ok())
+        match self.ahead.pop_front() {
+            None if !self.overflown => self.typed.try_recv().ok(),
+            key => key,
+        }
+    }
+
+    /// Whether there were more when there are none.
+    fn are_lost(&self) -> bool {
+        self.overflown || self.is_cut_off.load(Ordering::Relaxed)
     }
 
     /// Waits for Ctrl-C and keeps the rest for later, but what was typed before Ctrl-C is forgotten.
@@ -347,9 +374,13 @@ impl Keys {
         while let Some(key) = self.typed.recv().await {
             if key == 0x03 {
                 self.ahead.clear();
+                self.overflown = false;
                 return;
             }
-            if self.ahead.len() < TYPE_AHEAD_BYTES {
+            if self.ahead.len() == TYPE_AHEAD_BYTES {
+                self.overflown = true;
+            }
+            if !self.overflown {
                 self.ahead.push_back(key);
             }
         }

@@ -332,6 +332,38 @@ async fn a_command_can_be_interrupted_and_what_is_typed_ahead_is_kept() {
     );
 }
 
+/// Commands with a hole in them are other commands (`close 12` of `close 1234`): nothing after the hole is carried out.
+#[tokio::test(start_paused = true)]
+async fn so_much_can_be_typed_ahead_and_more_ends_the_conversation() {
+    const AHEAD: usize = 64 * 1024;
+    let bench = Bench::new(|_| {});
+    for over in [-1, 0, 1] {
+        for pty in [false, true] {
+            let client = bench.log_in().await;
+            let mut channel = client.open().await.unwrap();
+            if pty {
+                let opened = channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]);
+                opened.await.unwrap();
+            }
+            channel.request_shell(true).await.unwrap();
+            channel.data(&b"sleep 9\n"[..]).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let last = "help quit\n";
+            let blank = AHEAD.checked_add_signed(over).unwrap() - last.len();
+            let typed = "\n".repeat(blank) + last;
+            channel.data(typed.as_bytes()).await.unwrap();
+            channel.eof().await.unwrap();
+            let (said, status) = read(&mut channel).await;
+            assert!(said.contains("slept"), "{said:?}");
+            let fits = over <= 0;
+            let end = &said[said.len() - 99..];
+            assert_eq!(said.contains("ends this conversation"), fits, "{end:?}");
+            assert_eq!(said.contains("bytes were typed ahead"), !fits, "{end:?}");
+            assert_eq!(status, Some(u32::from(!fits)), "{end:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_let_go() {
     let bench = Bench::new(|limits| limits.write_limit = Duration::from_secs(30));
