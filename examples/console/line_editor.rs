@@ -10,6 +10,8 @@ use super::limits::{MAX_HISTORY_LINES, MAX_LINE_BYTES};
 pub(super) enum Typed {
     /// A line, complete.
     Line(String),
+    /// A line that was longer than [`MAX_LINE_BYTES`].
+    TooLong,
     /// Ctrl-C: the line is given up.
     Interrupt,
     /// Ctrl-D on an empty line.
@@ -24,6 +26,8 @@ pub(super) enum Typed {
 pub(super) struct LineEditor {
     prompt: String,
     line: String,
+    /// Something did not fit into the line, and nothing was done about it.
+    is_cut: bool,
     /// The beginning of a character of several bytes.
     partial: Vec<u8>,
     escape: Escape,
@@ -52,6 +56,7 @@ impl LineEditor {
         Self {
             prompt: prompt.into(),
             line: String::new(),
+            is_cut: false,
             partial: Vec::new(),
             escape: Escape::None,
             after_return: false,
@@ -77,7 +82,13 @@ impl LineEditor {
             b'\n' if after_return => None,
             b'\r' | b'\n' => {
                 show.push_str("\r\n");
-                Some(Typed::Line(self.take()))
+                let is_cut = self.is_cut;
+                let line = self.take();
+                Some(if is_cut {
+                    Typed::TooLong
+                } else {
+                    Typed::Line(line)
+                })
             }
             0x03 => {
                 show.push_str("^C\r\n");
@@ -148,6 +159,7 @@ impl LineEditor {
     fn push(&mut self, c: char, show: &mut String) {
         if self.line.len() + c.len_utf8() > MAX_LINE_BYTES {
             show.push_str(BELL);
+            self.is_cut = true;
             return;
         }
         self.line.push(c);
@@ -200,7 +212,8 @@ impl LineEditor {
     }
 
     /// Shows the prompt and the line anew, in place of what is there.
-    fn redraw(&self, show: &mut String) {
+    fn redraw(&mut self, show: &mut String) {
+        self.is_cut = false;
         show.push('\r');
         show.push_str(&self.prompt);
         show.push_str(&self.line);
@@ -220,6 +233,7 @@ impl LineEditor {
     }
 
     fn take_silently(&mut self) -> String {
+        self.is_cut = false;
         self.back = 0;
         self.draft.clear();
         self.partial.clear();

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::access::Operator;
 use super::command::{Afterwards, Answer, CommandError, Commands};
 use super::escape::{escape, with_crlf};
-use super::limits::{Limits, TYPE_AHEAD_BYTES};
+use super::limits::{Limits, MAX_LINE_BYTES, TYPE_AHEAD_BYTES};
 use super::line_editor::{LineEditor, Typed};
 
 /// The most that is written under one time limit.
@@ -214,6 +214,15 @@ impl Terminal {
                             return Ok(());
                         }
                         if !ends && !session.is_draining() {
+                            show.push_str(editor.prompt());
+                        }
+                    }
+                    Some(Typed::TooLong) => {
+                        self.show(std::mem::take(&mut show)).await?;
+                        self.status = 2;
+                        self.complain(&format!("a line has {MAX_LINE_BYTES} bytes at most"))
+                            .await?;
+                        if !ends {
                             show.push_str(editor.prompt());
                         }
                     }

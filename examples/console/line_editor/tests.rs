@@ -97,15 +97,23 @@ fn history_is_bounded() {
 }
 
 #[test]
-fn a_line_at_the_limit_is_whole_and_one_over_it_rings() {
+fn a_line_at_the_limit_is_whole_and_one_over_it_rings_and_is_none() {
     for over in [0, 1] {
         let mut editor = LineEditor::new("> ");
         let text = "x".repeat(MAX_LINE_BYTES + over);
         let (show, _) = type_into(&mut editor, text.as_bytes());
         assert_eq!(show.ends_with('\u{7}'), over > 0);
         let (_, typed) = type_into(&mut editor, b"\r");
-        assert_eq!(typed, [line(&text[..MAX_LINE_BYTES])]);
+        match over {
+            0 => assert_eq!(typed, [line(&text)]),
+            // What is left of it may mean something else.
+            _ => assert_eq!(typed, [Typed::TooLong]),
+        }
     }
+    // Who hears the bell can shorten it.
+    let text = "x".repeat(MAX_LINE_BYTES + 1) + "\x7f\r" + "y\r";
+    let shorter = line(&text[..MAX_LINE_BYTES - 1]);
+    assert_eq!(typed(text.as_bytes()), [shorter, line("y")]);
     // A character of two bytes does not go into the last one.
     let mut editor = LineEditor::new("> ");
     type_into(&mut editor, "x".repeat(MAX_LINE_BYTES - 1).as_bytes());
