@@ -126,10 +126,16 @@ async fn talk(
     out: ChannelWriteHalf<Msg>,
     desk: Desk,
 ) -> Ended {
-    let Ok(Ok(chosen)) = timeout(desk.limits.idle_limit, chosen).await else {
-        // It does not know what it wants.
-        let _ = out.close().await;
-        return Ended::Well(None);
+    let session = desk.session.clone();
+    let chosen = tokio::select! {
+        biased;
+        chosen = timeout(desk.limits.idle_limit, chosen) => chosen.ok().and_then(Result::ok),
+        () = session.draining() => None,
+    };
+    let Some(chosen) = chosen else {
+        // It does not know what it wants, or not in time.
+        let closed = timeout(desk.limits.write_limit, out.close()).await;
+        return closed.map_or(Ended::Stuck, |_| Ended::Well(None));
     };
     let mut terminal = Terminal {
         pty: chosen.pty,

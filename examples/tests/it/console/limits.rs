@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cyclone_core::{Connection, Peer, Protocol as _, ProtocolFactory as _, Session};
+use cyclone_core::{
+    Connection, Peer, Protocol as _, ProtocolFactory as _, Resources, Session,
+};
 use cyclone_examples::console::{
     Access, Call, Command, Commands, HostKey, Limits, SshConsole, hash_password,
 };
@@ -14,6 +16,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::write;
 
@@ -47,7 +50,16 @@ impl Bench {
 
     /// A connection that the console serves; `None` when it refuses it.
     fn accept(&self) -> Option<(DuplexStream, Session, JoinHandle<std::io::Result<()>>)> {
-        let session = Session::detached();
+        self.accept_until(CancellationToken::new())
+    }
+
+    /// As above, until the server shuts down.
+    fn accept_until(
+        &self,
+        draining: CancellationToken,
+    ) -> Option<(DuplexStream, Session, JoinHandle<std::io::Result<()>>)> {
+        let cut = CancellationToken::new();
+        let session = Session::controlled(Resources::default(), draining, cut);
         let (connection, client) = Connection::in_memory_with(session.clone());
         let peer: &Peer = connection.peer();
         let protocol = self.console.build(peer)?;
@@ -55,12 +67,15 @@ impl Bench {
     }
 
     async fn connect(&self) -> Client {
-        let (stream, session, served) = self.accept().expect("refused");
+        let draining = CancellationToken::new();
+        let accepted = self.accept_until(draining.clone());
+        let (stream, session, served) = accepted.expect("refused");
         let config = Arc::new(client::Config::default());
         let handle = client::connect_stream(config, stream, Trusting).await;
         Client {
             handle: handle.unwrap(),
             session,
+            draining,
             served,
         }
     }
@@ -110,6 +125,7 @@ impl client::Handler for Trusting {
 struct Client {
     handle: Handle<Trusting>,
     session: Session,
+    draining: CancellationToken,
     served: JoinHandle<std::io::Result<()>>,
 }
 
@@ -330,6 +346,17 @@ async fn a_command_can_be_interrupted_and_what_is_typed_ahead_is_kept() {
         said,
         "sleep 5\r\nslept\r\n> help quit\r\nquit\r\n  ends this conversation\r\n> "
     );
+}
+
+/// Somebody who opens a channel and does not say what for is no reason to wait for the deadline.
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_was_told_nothing_does_not_keep_a_server_that_shuts_down() {
+    let bench = Bench::new(|_| {});
+    let client = bench.log_in().await;
+    let _channel = client.open().await.unwrap();
+    client.draining.cancel();
+    let waited = client.gone_after().await.as_secs_f64();
+    assert!(waited <= 3.1, "{waited} s");
 }
 
 /// Commands with a hole in them are other commands (`close 12` of `close 1234`): nothing after the hole is carried out.
