@@ -155,8 +155,11 @@ async fn talk(
     };
     match talked {
         Ok(()) => {
-            terminal.close().await;
-            Ended::Well(terminal.after)
+            let limit = terminal.desk.limits.write_limit;
+            match timeout(limit, terminal.close()).await {
+                Ok(()) => Ended::Well(terminal.after),
+                Err(_) => Ended::Stuck,
+            }
         }
         Err(Gone::Left) => Ended::Well(terminal.after),
         Err(Gone::Stuck) => Ended::Stuck,

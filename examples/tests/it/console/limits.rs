@@ -402,6 +402,25 @@ async fn a_client_that_takes_nothing_is_let_go() {
     assert!((30.0..=33.0).contains(&waited), "{waited} s");
 }
 
+/// However much of the last answer is on its way: the end of the channel waits behind it.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_no_end_is_let_go() {
+    let bench = Bench::new(|limits| {
+        limits.write_limit = Duration::from_secs(30);
+        limits.idle_limit = Duration::from_secs(60);
+    });
+    // The window of the client, and from nothing to more than what is queued behind it.
+    let window = client::Config::default().window_size as usize;
+    for pieces in 0..24 {
+        let client = bench.log_in().await;
+        let channel = client.open().await.unwrap();
+        let flood = format!("flood {}", window + pieces * 16 * 1024);
+        channel.exec(true, flood).await.unwrap();
+        let waited = client.gone_after().await.as_secs_f64();
+        assert!(waited <= 93.0, "{waited} s after {pieces} pieces");
+    }
+}
+
 #[tokio::test]
 async fn more_than_a_window_arrives_whole() {
     let bench = Bench::new(|_| {});
