@@ -7,6 +7,7 @@
 //!
 //! The second line starts what is now at the path of the program, and returns when that serves.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use cyclone_core::runner::options::Program;
@@ -85,13 +86,10 @@ impl Service for Announce {
         "announce"
     }
 
-    #[expect(
-        clippy::print_stdout,
-        reason = "a program that tells its user where it is"
-    )]
     async fn start(&self, cx: &ServiceContext) -> Result<(), ServiceError> {
         for listener in cx.resources().get::<ServerHandle>()?.snapshot().listeners {
-            println!("listening http://{}", listener.address);
+            // Nobody may read it any more.
+            let _ = writeln!(io::stdout(), "listening http://{}", listener.address);
         }
         Ok(())
     }

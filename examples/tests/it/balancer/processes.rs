@@ -381,3 +381,43 @@ async fn a_balancer_without_descriptors_does_not_blame_its_backends() {
     let said = timeout(PATIENCE, said).await.unwrap();
     assert!(said.contains("cannot check"), "{said}");
 }
+
+/// What reads the output of a process may die, and the process after an upgrade begins with that output.
+#[tokio::test]
+async fn a_balancer_needs_nobody_who_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[listeners.web]\nendpoints = [\"tcp:0:interface=127.0.0.1\"]\ngroup = \"g\"\n\
+         [groups.g]\nbackends = [{{ name = \"a\", address = \"{}\" }}]\n\
+         [console]\nsocket = \"console\"\n",
+        super::nowhere().await
+    );
+    let path = folder.path().join("balancer.toml");
+    fs::write(&path, config).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_balancer"))
+        .arg("--balancer")
+        .arg(&path)
+        .args(["--port", "0"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let asked = async {
+        let socket = folder.path().join("console");
+        loop {
+            assert_eq!(child.try_wait().unwrap(), None, "it ended");
+            if let Ok(mut socket) = UnixStream::connect(&socket).await {
+                socket.write_all(b"shutdown\r\n").await.unwrap();
+                let mut answer = String::new();
+                socket.read_to_string(&mut answer).await.unwrap();
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let answer = timeout(PATIENCE, asked).await.unwrap();
+    assert!(answer.starts_with("shutting down"), "{answer}");
+    let ended = timeout(PATIENCE, child.wait()).await.unwrap();
+    assert!(ended.unwrap().success());
+}
