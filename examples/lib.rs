@@ -2,5 +2,6 @@
 
 pub mod balancer;
 pub mod console;
+mod deadline;
 mod documents;
 pub mod freeswitch;

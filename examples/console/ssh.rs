@@ -19,6 +19,7 @@ use super::limits::{GOODBYE_LIMIT, Limits};
 use super::strangers::{Stranger, Strangers};
 use super::stream::closable;
 use super::terminal::{self, Desk, Ended};
+use crate::deadline::after;
 use handler::{Event, Handler};
 
 mod handler;
@@ -80,7 +81,7 @@ impl SshConsole {
                 prompt: "> ".into(),
                 greeting: "type help for the commands".into(),
                 strangers: Strangers::new(&limits),
-                sessions: Arc::new(Semaphore::new(limits.sessions)),
+                sessions: places(limits.sessions),
                 limits: Arc::new(limits),
             }),
         }
@@ -112,7 +113,7 @@ impl SshConsole {
     pub fn limits(mut self, limits: Limits) -> Self {
         let shared = self.edit();
         shared.strangers = Strangers::new(&limits);
-        shared.sessions = Arc::new(Semaphore::new(limits.sessions));
+        shared.sessions = places(limits.sessions);
         shared.limits = Arc::new(limits);
         self
     }
@@ -192,7 +193,7 @@ impl Protocol for SshSession {
     async fn run(self, connection: Connection) -> io::Result<()> {
         let Self { shared, stranger } = self;
         let session = connection.session().clone();
-        let login_until = Instant::now() + shared.limits.login_limit;
+        let login_until = after(Instant::now(), shared.limits.login_limit);
         // Dropped with this future: that ends the task of russh too.
         let (stream, _closer) = closable(connection);
         let (events, happened) = mpsc::channel(QUEUED_MESSAGES);
@@ -226,6 +227,11 @@ impl Protocol for SshSession {
             }
         }
     }
+}
+
+/// So many places; the largest number there is means any number.
+fn places(most: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))
 }
 
 fn lost(error: russh::Error) -> io::Error {
@@ -305,7 +311,7 @@ impl Host {
     }
 
     fn idle_until(&self) -> Instant {
-        Instant::now() + self.shared.limits.idle_limit
+        after(Instant::now(), self.shared.limits.idle_limit)
     }
 
     fn open(&mut self, channel: Channel<Msg>, place: OwnedSemaphorePermit, operator: Operator) {

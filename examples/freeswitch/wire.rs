@@ -17,6 +17,7 @@ use super::events::{Gap, Notice};
 use super::exchange::{Exchange, Request};
 use super::frame::{Frame, FrameCodec, FrameLimits};
 use super::message::{Message, Reply};
+use crate::deadline::after;
 
 /// How long FreeSWITCH may owe an answer before the connection counts as dead, unless said otherwise. An `api` command
 /// may take long, and everything behind it waits: `originate` alone takes up to a minute.
@@ -164,9 +165,9 @@ async fn write(
 /// When the peer has been silent for too long.
 fn due(exchange: &Exchange, heard: Instant, patience: Patience) -> Instant {
     match exchange.owed_since() {
-        Some(since) if exchange.owes_only_a_probe() => since + PROBE_TIMEOUT,
-        Some(since) => since + patience.reply,
-        None => heard + patience.probe_after,
+        Some(since) if exchange.owes_only_a_probe() => after(since, PROBE_TIMEOUT),
+        Some(since) => after(since, patience.reply),
+        None => after(heard, patience.probe_after),
     }
 }
 

@@ -9,7 +9,7 @@ use russh::server::{self, Auth, ChannelOpenHandle, Msg, PublicKeyOffer, Verified
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::Shared;
+use super::{Shared, places};
 use crate::console::access::Operator;
 
 /// How many channels a connection may open over its whole life: russh keeps a little of each.
@@ -46,7 +46,7 @@ impl Handler {
             events,
             operator: None,
             place: None,
-            channels: Arc::new(Semaphore::new(shared.limits.channels)),
+            channels: places(shared.limits.channels),
             opened: 0,
             begun: HashSet::new(),
         }

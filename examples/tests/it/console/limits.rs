@@ -215,6 +215,32 @@ async fn whoever_does_not_log_in_in_time_is_gone() {
     assert_eq!(client.run("help quit").await.1, Some(0));
 }
 
+/// The largest limits there are mean that there are none.
+#[tokio::test]
+async fn every_limit_can_be_switched_off() {
+    let bench = Bench::new(|limits| {
+        for time in [
+            &mut limits.login_limit,
+            &mut limits.idle_limit,
+            &mut limits.command_timeout,
+            &mut limits.write_limit,
+        ] {
+            *time = Duration::MAX;
+        }
+        for number in [
+            &mut limits.login_attempts,
+            &mut limits.strangers,
+            &mut limits.strangers_of_address,
+            &mut limits.sessions,
+            &mut limits.channels,
+        ] {
+            *number = usize::MAX;
+        }
+    });
+    let client = bench.log_in().await;
+    assert_eq!(client.run("help quit").await.1, Some(0));
+}
+
 #[tokio::test]
 async fn so_many_wrong_passwords_are_answered_and_no_more() {
     let bench = Bench::new(|limits| limits.login_attempts = 3);

@@ -54,6 +54,34 @@ async fn a_silent_peer_is_asked_and_given_up() {
     assert_eq!(begun.elapsed(), 3 * DEFAULT_PROBE_AFTER + PROBE_TIMEOUT);
 }
 
+/// The longest time there is switches a limit off.
+#[tokio::test(start_paused = true)]
+async fn a_peer_may_be_silent_for_ever_where_that_is_wanted() {
+    let calls = OutboundServer::new(|call: Call| async move {
+        call.send(&Command::new("getvar x")).await?;
+        call.events().recv().await;
+        Ok(())
+    });
+    let calls = calls.linger(false).events(None);
+    let calls = calls
+        .probe_after(Duration::MAX)
+        .reply_timeout(Duration::MAX)
+        .linger_timeout(Duration::MAX);
+    let (connection, mut peer) = Connection::in_memory();
+    let served = tokio::spawn(calls.run(connection));
+    hears(&mut peer, "connect\n\n").await;
+    peer.write_all(DATA.as_bytes()).await.unwrap();
+    hears(&mut peer, "getvar x\n\n").await;
+    sleep(10 * DEFAULT_REPLY_TIMEOUT).await;
+    peer.write_all(b"Content-Type: command/reply\nReply-Text: y\n\n")
+        .await
+        .unwrap();
+    sleep(10 * DEFAULT_REPLY_TIMEOUT).await;
+    assert!(!served.is_finished());
+    drop(peer);
+    served.await.unwrap().unwrap();
+}
+
 /// Whatever comes is a sign of life; the peer is not asked for another.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_says_something_is_not_asked() {
