@@ -57,9 +57,10 @@ impl Transfer {
         &self.client
     }
 
-    /// Whether another backend could take over: this one was sent nothing, and had nothing to say.
+    /// Whether another backend could take over: this one was sent nothing, no end either, and had nothing to say.
     pub(super) fn can_move(&self) -> bool {
-        self.up.moved() == 0 && self.down.moved() == 0 && !self.down.has_ended()
+        let is_untouched = |flow: &Flow| flow.moved() == 0 && !flow.has_ended();
+        is_untouched(&self.up) && is_untouched(&self.down)
     }
 
     /// Lets the client see that what it got is not all: a reset instead of an end.

@@ -112,6 +112,27 @@ async fn one_that_resets_a_silent_client_is_not_to_blame() {
     assert_eq!((a.statistics.broken, a.statistics.moved), (1, 0));
 }
 
+/// Who connects and goes is answered by a reset in some places, and then means nothing by it.
+#[tokio::test(start_paused = true)]
+async fn one_that_resets_a_client_that_has_ended_is_not_to_blame() {
+    let (listener, a) = listen().await;
+    let bench = Bench::start(NO_CHECKS, &[&a, &echo('b').await], "").await;
+    let mut client = bench.connect().await;
+    client.shutdown().await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    let ended = timeout(PATIENCE, client.read(&mut [0])).await.unwrap();
+    assert_eq!(
+        ended.unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionReset
+    );
+    let a = bench.backend("g/a");
+    assert!(a.down.is_none(), "{a:?}");
+    assert_eq!(bench.backend("g/b").statistics.connections, 0);
+}
+
 /// It was told who the client is, and may turn just that one away.
 #[tokio::test(start_paused = true)]
 async fn one_that_was_told_of_the_client_and_resets_is_not_to_blame() {
