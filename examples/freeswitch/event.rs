@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::frame::{DEFAULT_MAX_HEADERS, Frame};
+use super::frame::{DEFAULT_MAX_BODY_BYTES, DEFAULT_MAX_HEADERS, Frame};
 use super::headers::{Headers, url_decode, url_encode};
 
 /// In which form events are asked for.
@@ -217,8 +217,12 @@ fn json(bytes: &[u8]) -> Result<(Headers, Bytes), &'static str> {
             Value::String(text) => text,
             // A header that came several times.
             Value::Array(values) => {
-                if values.len() > DEFAULT_MAX_HEADERS {
+                if values.len() > DEFAULT_MAX_HEADERS.saturating_sub(headers.len()) {
                     return Err(TOO_MANY);
+                }
+                // The name is there once, and here with each.
+                if name.len().saturating_mul(values.len()) > DEFAULT_MAX_BODY_BYTES {
+                    return Err("an event with too long a header");
                 }
                 for value in values {
                     headers.push(name.as_str(), text(value));

@@ -1,7 +1,8 @@
 //! What is in an event.
 
 use cyclone_examples::freeswitch::{
-    Event, EventFormat, Frame, Headers, Message, Reply, url_decode, url_encode,
+    DEFAULT_MAX_BODY_BYTES, Event, EventFormat, Frame, Headers, Message, Reply, url_decode,
+    url_encode,
 };
 
 use super::{frames, said};
@@ -174,6 +175,26 @@ fn bad_events_are_told() {
     let many = "A:\n".repeat(4096);
     assert!(plain(&many).is_ok() && plain(&(many + "A:\n")).is_err());
     assert_eq!(of_type("text/plain", "x"), Ok(None));
+}
+
+/// A name is sent once with all its values, and stands before each of them here.
+#[test]
+fn an_event_does_not_grow_when_it_is_read() {
+    let event = |name: usize, values: usize, lists: usize| {
+        let list = vec!["1"; values].join(",");
+        let lists = (0..lists).map(|number| {
+            let name = "n".repeat(name);
+            format!("\"{name}{number}\":[{list}]")
+        });
+        let lists = lists.collect::<Vec<_>>().join(",");
+        of_type("text/event-json", &format!("{{{lists}}}"))
+    };
+    let of = |lists, values| event(1, values, lists);
+    assert_eq!(of(4, 1024).unwrap().unwrap().headers.len(), 4096);
+    assert!(of(4, 1025).is_err());
+    let bytes = DEFAULT_MAX_BODY_BYTES / 4096;
+    assert!(event(bytes - 1, 4096, 1).is_ok());
+    assert!(event(bytes, 4096, 1).is_err());
 }
 
 #[test]
