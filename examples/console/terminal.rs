@@ -88,9 +88,8 @@ async fn listen(
     while let Some(message) = reader.wait().await {
         let program = match message {
             ChannelMsg::Data { data } => {
-                let full = |keys: &mpsc::Sender<u8>| {
-                    data.iter().any(|key| keys.try_send(*key).is_err())
-                };
+                let full =
+                    |keys: &mpsc::Sender<u8>| data.iter().any(|key| keys.try_send(*key).is_err());
                 if keys.as_ref().is_some_and(full) {
                     // What follows what is lost would make other commands.
                     is_cut_off.store(true, Ordering::Relaxed);

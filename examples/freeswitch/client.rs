@@ -164,8 +164,7 @@ impl EslClient {
     /// # Cancel safety
     /// As for [`subscribe`](Self::subscribe).
     pub async fn log(&self, level: Option<u8>) -> Result<(), EslError> {
-        self.change(move |wanted| wanted.set_log_level(level))
-            .await
+        self.change(move |wanted| wanted.set_log_level(level)).await
     }
 
     async fn change(

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cyclone_core::{
-    Connection, Peer, Protocol as _, ProtocolFactory as _, Resources, Session,
-};
+use cyclone_core::{Connection, Peer, Protocol as _, ProtocolFactory as _, Resources, Session};
 use cyclone_examples::console::{
     Access, Call, Command, Commands, HostKey, Limits, SshConsole, hash_password,
 };
