@@ -110,6 +110,12 @@ impl Node {
         Ok(())
     }
 
+    /// Keeps nothing of its run, which ends by itself.
+    pub(super) fn let_go(&self) {
+        let run = lock(&self.run).take();
+        drop(run);
+    }
+
     /// Runs the service until it is done, given up or stopped; an error is one that stopping met.
     async fn supervise(
         self: Arc<Self>,

@@ -7,7 +7,7 @@ use std::{fs, future, io};
 use cyclone_core::{
     Address, Connection, ConnectionId, Context, Endpoint, MissingResource, Peer, Protocol,
     ProtocolFactory, Registry, Resources, Server, ServerHandle, Service, ServiceContext,
-    ServiceError, Session, protocol_fn,
+    ServiceError, ServiceGroup, Session, protocol_fn,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -339,6 +339,42 @@ async fn a_start_that_is_dropped_closes_the_listeners_and_tells_the_services() {
     }
     assert_eq!(within(events.recv()).await, Some("told"));
     assert!(!path.exists());
+}
+
+/// Among the resources are pools with their connections.
+#[tokio::test]
+async fn a_start_that_is_dropped_keeps_no_resources() {
+    struct Named(&'static str);
+    impl Service for Named {
+        fn name(&self) -> &str {
+            self.0
+        }
+        async fn start(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
+            match self.0 {
+                "never-ready" => future::pending().await,
+                _ => Ok(()),
+            }
+        }
+    }
+    let resource = Arc::new(());
+    let starting = Server::new()
+        .listen(Endpoint::loopback(0), polite())
+        .resource(Arc::clone(&resource))
+        .service(Named("first"))
+        .service(ServiceGroup::new("group").service(Named("inside")))
+        .service(Named("never-ready"))
+        .start();
+    tokio::select! {
+        biased;
+        _ = starting => unreachable!("the last service never starts"),
+        () = tokio::task::yield_now() => {}
+    }
+    within(async {
+        while Arc::strong_count(&resource) > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// How a [`Faulty`] protocol panics.

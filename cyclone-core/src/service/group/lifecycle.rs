@@ -13,6 +13,24 @@ use crate::service::context::join;
 use crate::service::node::{Node, stop_failures};
 use crate::service::{ServiceChangeError, ServiceContext};
 
+/// The start of a server that may be dropped.
+///
+/// What runs then holds the resources, among them the handle of the server, and so the services and what runs: nothing
+/// of it would ever be freed.
+struct Unfinished<'a> {
+    group: Option<&'a ServiceGroup>,
+    cx: &'a ServiceContext,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            self.cx.abandoned().cancel();
+            group.let_go();
+        }
+    }
+}
+
 impl ServiceGroup {
     /// Starts all services of a server.
     ///
@@ -25,10 +43,25 @@ impl ServiceGroup {
     ) -> Result<(), ServiceChangeError> {
         let (stopping, changes) = (CancellationToken::new(), self.inner.changes.clone());
         let cx = ServiceContext::root(resources.clone(), stopping, limit, changes);
-        let unfinished = cx.abandoned().clone().drop_guard();
+        let mut unfinished = Unfinished {
+            group: Some(self),
+            cx: &cx,
+        };
         let started = self.start_all(&cx).await;
-        unfinished.disarm();
+        unfinished.group = None;
         started
+    }
+
+    /// Keeps nothing of the runs of the services, which were told to end.
+    fn let_go(&self) {
+        let before = std::mem::replace(&mut lock(&self.inner.state).phase, Phase::Closed);
+        drop(before);
+        for node in self.nodes() {
+            node.let_go();
+            if let Some(group) = node.parts() {
+                group.let_go();
+            }
+        }
     }
 
     /// Stops all services of a server; returns those that failed to, with the reason.
