@@ -145,10 +145,8 @@ fn place(parts: &mut Parts) -> Result<Endpoint, Problem> {
 }
 
 fn systemd(parts: &mut Parts) -> Result<Endpoint, Problem> {
-    if let Some(domain) = parts.take("domain") {
-        if !is_domain(&domain) {
-            return Err(domain.bad("domain: INET, INET6 or UNIX"));
-        }
+    if let Some(domain) = parts.take("domain").filter(|word| !is_domain(word)) {
+        return Err(domain.bad("domain: INET, INET6 or UNIX"));
     }
     let word = parts.words.pop();
     let named = match parts.take("index") {
