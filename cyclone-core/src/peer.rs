@@ -223,7 +223,7 @@ impl fmt::Display for Peer {
 
 impl From<&Peer> for ProxyHeader {
     /// The header for whoever the connection of this peer is forwarded to. Addresses of two kinds become
-    /// [`ProxyAddresses::Unknown`].
+    /// [`ProxyAddresses::Unknown`](crate::proxy_protocol::ProxyAddresses::Unknown).
     fn from(peer: &Peer) -> Self {
         fn name(address: &Address) -> Option<Vec<u8>> {
             match address {
