@@ -310,7 +310,15 @@ impl SocketFile {
 
     /// The file of a socket that another process has bound.
     pub(super) fn inherited(unix: &Unix, sockets: Option<&Sockets>) -> io::Result<Self> {
-        let mut file = Self::new(&unix.path, &unix.path, sockets)?;
+        let found = Self::new(&unix.path, &unix.path, sockets);
+        let mut file = found.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let reason = "a socket was handed over, but its file is gone, so that nobody could connect: restart the \
+                              program instead";
+                io::Error::new(error.kind(), reason)
+            }
+            _ => error,
+        })?;
         file.is_foreign = true;
         let is_as_wanted = fits(unix).unwrap_or(false);
         file.wanted = (!is_as_wanted).then(|| Box::new(unix.clone()));

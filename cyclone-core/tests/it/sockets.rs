@@ -251,6 +251,24 @@ async fn what_cannot_be_listened_with_is_refused() {
     assert!(cause(&error).contains("no Unix domain socket"));
 }
 
+/// A cleaner of temporary files may have been there.
+#[tokio::test]
+async fn a_socket_whose_file_is_gone_is_not_taken_over_and_the_reason_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let set = Sockets::new();
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    set.insert(format!("unix:{}", path.display()), listener);
+    std::fs::remove_file(&path).unwrap();
+    let server = Server::new()
+        .sockets(set)
+        .listen(Endpoint::unix(&path), echo());
+    let error = server.start().await.unwrap_err();
+    assert!(error.is_bind());
+    let cause = cause(&error);
+    assert!(cause.contains("its file is gone"), "{cause}");
+}
+
 #[tokio::test]
 async fn a_bound_server_has_its_sockets_and_starts_nothing() {
     let started = Arc::new(AtomicUsize::new(0));
