@@ -26,7 +26,7 @@ use crate::{breaker::Breaker, connector::Connector, health::HealthWatch, state_w
 use keeper::Keeper;
 use manager::Manager;
 use shared::Shared;
-use statistics::Queued;
+use statistics::{Queued, Waiting};
 
 mod builder;
 mod dialer;
@@ -141,6 +141,7 @@ impl<C: Connector> Pool<C> {
         Keeper::ensure(shared, &self.handle.pool);
         let began = Instant::now();
         let limit = shared.settings.wait_timeout;
+        let waiting = Waiting::start(&shared.counts);
         let result = match timeout(limit, self.check_out()).await {
             Ok(result) => result,
             Err(_) => {
@@ -151,6 +152,7 @@ impl<C: Connector> Pool<C> {
                 })
             }
         };
+        drop(waiting);
         self.warn_when_slow(began);
         result
     }
@@ -301,11 +303,8 @@ impl<C: Connector> Pool<C> {
     #[must_use]
     pub fn statistics(&self) -> PoolStatistics {
         let shared = &self.handle.shared;
-        shared.counts.statistics(
-            shared.settings.max_size,
-            shared.waiters(),
-            shared.breaker.refused(),
-        )
+        let barred = shared.breaker.refused();
+        shared.counts.statistics(shared.settings.max_size, barred)
     }
 
     /// What makes the connections.

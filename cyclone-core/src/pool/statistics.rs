@@ -63,7 +63,9 @@ pub(super) struct Counts {
     /// Those of them that are being closed.
     pub(super) closing: AtomicUsize,
     pub(super) in_use: AtomicUsize,
-    /// Callers that wait for a slot.
+    /// Callers that wait for a connection, whatever it is that they wait for.
+    pub(super) waiting: AtomicUsize,
+    /// Those of them that wait for a slot.
     pub(super) queued: AtomicUsize,
     pub(super) created: AtomicU64,
     pub(super) failed: AtomicU64,
@@ -97,12 +99,7 @@ impl Counts {
         self.open().saturating_sub(self.in_use.load(Relaxed))
     }
 
-    pub(super) fn statistics(
-        &self,
-        max_size: usize,
-        waiters: usize,
-        barred: u64,
-    ) -> PoolStatistics {
+    pub(super) fn statistics(&self, max_size: usize, barred: u64) -> PoolStatistics {
         PoolStatistics {
             max_size,
             size: self.open(),
@@ -110,7 +107,7 @@ impl Counts {
             in_use: self.in_use.load(Relaxed),
             connecting: self.connecting.load(Relaxed),
             closing: self.closing.load(Relaxed),
-            waiting: self.queued.load(Relaxed) + waiters,
+            waiting: self.waiting.load(Relaxed),
             created: self.created.load(Relaxed),
             failed: self.failed.load(Relaxed),
             timeouts: self.timeouts.load(Relaxed),
@@ -200,6 +197,23 @@ impl Drop for InUse {
         if self.0.closed.load(SeqCst) {
             self.0.bell.notify_one();
         }
+    }
+}
+
+/// One caller that waits for a connection.
+#[derive(Debug)]
+pub(super) struct Waiting<'a>(&'a Counts);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn start(counts: &'a Counts) -> Self {
+        counts.waiting.fetch_add(1, Relaxed);
+        Self(counts)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 

@@ -302,6 +302,23 @@ async fn a_taken_connection_counts_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_who_waits_is_counted_once_whatever_it_waits_for() {
+    let fake = Fake::new();
+    let pool = lazy(&fake).max_size(1).build();
+    let held = pool.get().await.unwrap();
+    let mut waits = Box::pin(pool.get());
+    assert!(poll_once(&mut waits).await.is_pending());
+    assert_eq!(pool.statistics().waiting, 1, "for a slot");
+    fake.on_connect(Does::AnswerAfter(ms(100)));
+    held.discard();
+    settle().await;
+    assert!(poll_once(&mut waits).await.is_pending());
+    assert_eq!(pool.statistics().waiting, 1, "for a connection");
+    drop(waits.await.unwrap());
+    assert_eq!(pool.statistics().waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_checkouts_are_counted() {
     for (held_for, slow) in [(999, 0), (1000, 0), (1001, 1)] {
         let pool = lazy(&Fake::new()).max_size(1).build();
