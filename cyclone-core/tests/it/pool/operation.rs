@@ -1,5 +1,5 @@
 use cyclone_core::{
-    BackoffPolicy, BreakerPolicy, ConnectionErrorKind, Jitter, NotSent, OperationError,
+    BackoffPolicy, BreakerPolicy, ConnectionErrorKind, Connector, Jitter, NotSent, OperationError,
 };
 use futures_util::future::join_all;
 
@@ -370,4 +370,36 @@ async fn operations_may_borrow_and_cross_threads() {
             .await
     });
     assert_eq!(spawned.await.unwrap().unwrap(), "owned 1");
+}
+
+/// A driver of a port, over whatever connector.
+trait Asks {
+    fn asks(&self, name: &str) -> impl Future<Output = Result<String, String>> + Send;
+}
+
+struct Driver<C: Connector>(Pool<C>);
+
+impl<C: Connector> Asks for Driver<C> {
+    async fn asks(&self, name: &str) -> Result<String, String> {
+        let mut connection = self.0.get().await.map_err(|error| error.to_string())?;
+        let one = connection.run(async |_| {
+            tokio::task::yield_now().await;
+            Ok(name.len())
+        });
+        let one = one.await.map_err(|error| error.to_string())?;
+        drop(connection);
+        let asked = self.0.run(async |_| {
+            tokio::task::yield_now().await;
+            Ok(name.to_owned())
+        });
+        let asked = asked.await.map_err(|error| error.to_string())?;
+        Ok(format!("{one} {asked}"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_may_be_generic_and_its_futures_cross_threads() {
+    let driver = Driver(lazy(&Fake::new()).build());
+    let asked = tokio::spawn(async move { driver.asks("name").await });
+    assert_eq!(asked.await.unwrap().unwrap(), "4 name");
 }
