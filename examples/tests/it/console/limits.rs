@@ -407,7 +407,7 @@ async fn so_much_can_be_typed_ahead_and_more_ends_the_conversation() {
             let (said, status) = read(&mut channel).await;
             assert!(said.contains("slept"), "{said:?}");
             let fits = over <= 0;
-            let end = &said[said.len() - 99..];
+            let end = &said[said.len().saturating_sub(99)..];
             assert_eq!(said.contains("ends this conversation"), fits, "{end:?}");
             assert_eq!(said.contains("bytes were typed ahead"), !fits, "{end:?}");
             assert_eq!(status, Some(u32::from(!fits)), "{end:?}");

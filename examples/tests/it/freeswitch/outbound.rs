@@ -187,6 +187,8 @@ async fn the_last_events_of_a_call_are_waited_for_and_not_for_ever() {
     });
     let (served, mut peer) = serve(calls);
     greet(&mut peer, USUAL).await;
+    // It is listened to by now.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let end = "Content-Type: text/disconnect-notice\nContent-Disposition: linger\n\n";
     say(&mut peer, end).await;
     let begun = Instant::now();
