@@ -1,6 +1,7 @@
 //! TLS of a server: its certificates, how they are replaced, and handshakes.
 
 use std::fmt;
+use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 #[cfg(feature = "acme")]
 use super::acme::Acme;
 use super::certificate::Certificate;
-use super::error::TlsError;
+use super::error::{TlsError, TlsErrorKind};
 use super::files::Fingerprint;
 use super::identity::Identity;
 use super::provider::Provider;
@@ -167,21 +168,33 @@ impl ServerTls {
     pub fn reload(&self) -> Result<(), TlsError> {
         let mut seen = lock(&self.shared.seen);
         *seen = Fingerprint::of(&self.shared.settings.paths());
-        self.replace()
+        self.replace(false)
     }
 
-    /// As [`reload`](Self::reload), if a file has changed since it was read last; `None` when none has.
+    /// As [`reload`](Self::reload), if a file has changed since it was read last, or could not be read then; `None`
+    /// when there is nothing to do.
     pub(crate) fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
         let mut seen = lock(&self.shared.seen);
         let now = Fingerprint::of(&self.shared.settings.paths());
-        if *seen == now {
+        let is_same = *seen == now;
+        if is_same && !self.can_be_read_now() {
             return None;
         }
         *seen = now;
-        Some(self.replace())
+        Some(self.replace(is_same))
     }
 
-    fn replace(&self) -> Result<(), TlsError> {
+    /// Whether a file that could not be read at the last attempt can be now. It may look the same: its rights have
+    /// changed, or the process had too many files open.
+    fn can_be_read_now(&self) -> bool {
+        let failure = self.state().failure;
+        let failure = failure.filter(|failure| failure.kind() == TlsErrorKind::File);
+        let path = failure.as_ref().and_then(TlsError::path);
+        path.is_some_and(|path| File::open(path).is_ok())
+    }
+
+    /// `is_retry`: nothing has changed, so that the same failure is no news.
+    fn replace(&self, is_retry: bool) -> Result<(), TlsError> {
         let shared = &self.shared;
         let generation = self.active().generation + 1;
         let loaded = Active::load(&shared.settings, &shared.provider, generation);
@@ -199,9 +212,13 @@ impl ServerTls {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "TLS certificates not replaced, the old ones stay in use");
-                let failure = Some(error.clone());
-                shared.state.send_modify(|state| state.failure = failure);
+                let known = shared.state.borrow().failure.clone();
+                let is_known = known.is_some_and(|known| known.to_string() == error.to_string());
+                if !(is_retry && is_known) {
+                    tracing::error!(%error, "TLS certificates not replaced, the old ones stay in use");
+                    let failure = Some(error.clone());
+                    shared.state.send_modify(|state| state.failure = failure);
+                }
                 Err(error)
             }
         }

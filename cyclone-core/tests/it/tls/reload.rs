@@ -7,6 +7,7 @@ use cyclone_core::tls::{
     ClientTls, DEFAULT_RELOAD_INTERVAL, Identity, ServerTls, TlsErrorKind, TlsReload, TlsStream,
 };
 use cyclone_core::{Health, Resources, Server, Service, ServiceContext};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -241,4 +242,58 @@ async fn reload_by_hangup() {
     assert_eq!(within(shown(&tls, &authority)).await, "new");
     server.shutdown();
     assert!(within(server.wait()).await.failed_services.is_empty());
+}
+
+const TRY_AGAIN: &str = "tls::reload::file_that_could_not_be_read_is_read_again";
+
+/// In a process of its own: the limit of open files is for all of a process.
+#[test]
+fn file_that_could_not_be_read_is_read_again() {
+    if is_child(TRY_AGAIN) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        return runtime.unwrap().block_on(reload_when_files_can_be_opened());
+    }
+    assert_eq!(ChildProcess::start(TRY_AGAIN).exit_code(), Some(0));
+}
+
+/// Too many open files, or rights that are mended afterwards: the files look the same and can be read.
+async fn reload_when_files_can_be_opened() {
+    let authority = Authority::new("authority");
+    let folder = tempfile::tempdir().unwrap();
+    put(&authority, folder.path(), "old");
+    let (certificate, key) = (
+        folder.path().join("server.crt"),
+        folder.path().join("server.key"),
+    );
+    let tls = ServerTls::builder()
+        .identity(Identity::files(certificate, key))
+        .reload_interval(Duration::from_millis(10))
+        .build()
+        .unwrap();
+    let mut watch = tls.watch();
+    put(&authority, folder.path(), "new");
+    let stopping = CancellationToken::new();
+    let cx = ServiceContext::new(Resources::default(), stopping.clone());
+    let service = TlsReload::new(&tls);
+    Service::start(&service, &cx).await.unwrap();
+    let before = getrlimit(Resource::Nofile);
+    let none = Rlimit {
+        current: Some(1),
+        ..before
+    };
+    setrlimit(Resource::Nofile, none).unwrap();
+    let seeing = async {
+        within(watch.changed()).await.unwrap();
+        let failure = watch.borrow_and_update().failure.clone().unwrap();
+        assert_eq!(failure.kind(), TlsErrorKind::File, "{failure}");
+        setrlimit(Resource::Nofile, before).unwrap();
+        within(watch.changed()).await.unwrap();
+        assert!(tls.state().failure.is_none());
+        stopping.cancel();
+    };
+    let (ended, ()) = tokio::join!(Service::run(&service, &cx), seeing);
+    ended.unwrap();
+    assert_eq!(tls.certificates()[0].common_name(), Some("new"));
 }
