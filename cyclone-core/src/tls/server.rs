@@ -255,8 +255,8 @@ impl ServerTls {
     }
 
     /// [`Health::Up`], or what an operator has to do: certificates that expire within the
-    /// [warning](ServerTlsBuilder::expiry_warning) or could not be replaced degrade it; it is down when all have
-    /// expired, or no client can be checked any more.
+    /// [warning](ServerTlsBuilder::expiry_warning), are not valid yet or could not be replaced degrade it; it is down
+    /// when none is valid, or no client can be checked any more.
     #[must_use]
     pub fn health(&self) -> Health {
         self.health_at(SystemTime::now())

@@ -15,10 +15,16 @@ const DAY: u64 = 24 * HOUR;
 impl ServerTls {
     pub(super) fn health_at(&self, now: SystemTime) -> Health {
         let active = self.active();
-        let mut expired = Vec::new();
+        let mut invalid = Vec::new();
         let mut reasons = Vec::new();
         for (certificate, place) in active.certificates.iter().zip(&active.places) {
             let expires = certificate.expires();
+            if let Ok(early) = certificate.valid_from().duration_since(now)
+                && !early.is_zero()
+            {
+                invalid.push(format!("{place} is not valid before {} from now", rough(early)));
+                continue;
+            }
             match expires.duration_since(now) {
                 Ok(left) if left > self.warning(certificate) => {}
                 Ok(left) if !left.is_zero() => {
@@ -26,11 +32,11 @@ impl ServerTls {
                 }
                 _ => {
                     let ago = now.duration_since(expires).unwrap_or_default();
-                    expired.push(format!("{place} expired {} ago", rough(ago)));
+                    invalid.push(format!("{place} expired {} ago", rough(ago)));
                 }
             }
         }
-        let all_expired = !expired.is_empty() && expired.len() == active.certificates.len();
+        let all_invalid = !invalid.is_empty() && invalid.len() == active.certificates.len();
         if let Some((update, place)) = &active.next_update
             && *update <= now
         {
@@ -42,10 +48,10 @@ impl ServerTls {
         if let Some(failure) = &self.shared.state.borrow().failure {
             reasons.push(format!("the certificates were not replaced: {failure}"));
         }
-        reasons.splice(0..0, expired);
+        reasons.splice(0..0, invalid);
         match reasons.is_empty() {
             true => Health::Up,
-            false if all_expired => Health::Down(reasons.join("; ")),
+            false if all_invalid => Health::Down(reasons.join("; ")),
             false => Health::Degraded(reasons.join("; ")),
         }
     }

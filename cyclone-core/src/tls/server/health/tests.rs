@@ -41,6 +41,24 @@ fn certificate_is_bad_health_some_time_before_it_expires() {
     );
 }
 
+/// Clients refuse it as one that has expired.
+#[test]
+fn certificate_is_bad_health_before_it_is_valid() {
+    let tls = server(DEFAULT_EXPIRY_WARNING);
+    // It is valid for 365 days and one before.
+    let valid_from = tls.expires() - Duration::from_secs(366 * DAY);
+    assert_eq!(tls.health_at(valid_from), Health::Up);
+    let early = tls.health_at(valid_from - 3 * 3600 * SECOND);
+    assert!(early.is_down(), "{early}");
+    assert!(
+        early
+            .reason()
+            .unwrap()
+            .contains("not valid before 3 hours from now"),
+        "{early}"
+    );
+}
+
 /// Certificates of a few days would be bad health all their life.
 #[test]
 fn warning_comes_in_the_last_third_of_the_life() {
