@@ -81,6 +81,11 @@ impl ClientTls {
         stream: impl Into<Transport>,
     ) -> Result<TlsStream, HandshakeError> {
         let server = ServerName::try_from(name).map_err(|_| HandshakeError::bad_name(name))?;
+        // As the other side sees it: an address is not sent (RFC 6066, section 3).
+        let asked = match &server {
+            ServerName::DnsName(name) => Some(name.as_ref().to_ascii_lowercase()),
+            _ => None,
+        };
         let connector = TlsConnector::from(Arc::clone(&self.config));
         // Boxed, as it is large and soon over.
         let handshake = Box::pin(connector.connect(server.to_owned(), stream.into()));
@@ -88,7 +93,7 @@ impl ClientTls {
         let stream = stream.map_err(|_elapsed| {
             HandshakeError::timed_out(self.handshake_timeout, Stage::Exchange)
         })??;
-        let info = TlsInfo::new(stream.get_ref().1, Some(name));
+        let info = TlsInfo::new(stream.get_ref().1, asked.as_deref());
         Ok(TlsStream::new(stream.into(), info))
     }
 }

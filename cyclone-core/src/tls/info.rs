@@ -69,7 +69,7 @@ impl TlsInfo {
     }
 
     /// The name of the server that the client asked for (SNI, RFC 6066), in small letters; none when it connected
-    /// to an address. The client chose it: it need not be a name of this server.
+    /// to an address. On the side of the server: the client chose it, it need not be a name of this server.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()

@@ -34,6 +34,24 @@ async fn both_sides_know_what_was_agreed_upon() {
     assert_eq!(&bytes, b"hello");
 }
 
+/// RFC 6066, section 3: what is sent is a name in any letters, and no address.
+#[tokio::test]
+async fn both_sides_tell_the_same_name() {
+    let authority = Authority::new("authority");
+    let server = server(&authority.server(&["example.org", "127.0.0.1"]));
+    let server = server.build().unwrap();
+    let client = client(&authority).build().unwrap();
+    for (asked, told) in [
+        ("example.org", Some("example.org")),
+        ("Example.ORG", Some("example.org")),
+        ("127.0.0.1", None),
+    ] {
+        let (near, far) = within(connected(&server, &client, asked)).await;
+        assert_eq!(near.info().server_name(), told, "{asked}");
+        assert_eq!(far.info().server_name(), told, "{asked}");
+    }
+}
+
 #[tokio::test]
 async fn version_is_the_best_that_both_allow() {
     let authority = Authority::new("authority");
