@@ -15,7 +15,7 @@ use super::client_auth::add_roots;
 use super::error::{TlsError, TlsErrorKind};
 use super::handshake_error::{HandshakeError, Stage};
 use super::identity::Identity;
-use super::info::{TlsInfo, TlsVersion};
+use super::info::{TlsInfo, TlsVersion, check_protocols};
 use super::pem::Source;
 use super::provider::Provider;
 use super::server::DEFAULT_HANDSHAKE_TIMEOUT;
@@ -214,6 +214,7 @@ impl ClientTlsBuilder {
         if self.versions.is_empty() {
             return Err(TlsError::settings("no version of TLS is allowed"));
         }
+        check_protocols(&self.alpn)?;
         let versions: Vec<_> = self.versions.iter().map(|one| one.rustls()).collect();
         let builder = ClientConfig::builder_with_provider(Arc::clone(provider.crypto()))
             .with_protocol_versions(&versions)

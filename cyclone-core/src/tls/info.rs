@@ -5,6 +5,7 @@ use std::fmt;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
 use super::certificate::Certificate;
+use super::error::TlsError;
 
 /// A version of TLS. Older ones are not there: RFC 8996 forbids them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,15 @@ impl fmt::Display for TlsVersion {
             Self::V1_3 => "TLSv1.3",
         })
     }
+}
+
+/// Checks names of application protocols (ALPN): what is longer or empty cannot be sent (RFC 7301, section 3.1).
+pub(super) fn check_protocols(names: &[Vec<u8>]) -> Result<(), TlsError> {
+    if names.iter().all(|name| (1..=255).contains(&name.len())) {
+        return Ok(());
+    }
+    let message = "the name of an application protocol has 1 to 255 bytes";
+    Err(TlsError::settings(message))
 }
 
 /// What the two sides of a TLS connection agreed upon, and who the other side is.

@@ -14,7 +14,7 @@ use crate::tls::client_auth::ClientAuth;
 use crate::tls::error::TlsError;
 use crate::tls::files;
 use crate::tls::identity::Identity;
-use crate::tls::info::TlsVersion;
+use crate::tls::info::{TlsVersion, check_protocols};
 use crate::tls::provider::Provider;
 use crate::tls::resolver::SniPolicy;
 
@@ -210,13 +210,7 @@ impl ServerTlsBuilder {
         if self.versions.is_empty() {
             return Err(TlsError::settings("no version of TLS is allowed"));
         }
-        let names = self.alpn.iter().flatten();
-        for name in names {
-            if name.is_empty() || name.len() > 255 {
-                let message = "the name of an application protocol has 1 to 255 bytes";
-                return Err(TlsError::settings(message));
-            }
-        }
+        check_protocols(self.alpn.as_deref().unwrap_or_default())?;
         Ok(())
     }
 

@@ -237,7 +237,8 @@ fn authorities_are_checked_too() {
 
 #[test]
 fn settings_are_checked() {
-    let issued = Authority::new("authority").server(&["example.org"]);
+    let authority = Authority::new("authority");
+    let issued = authority.server(&["example.org"]);
     let error = ServerTls::builder().build().unwrap_err();
     assert_eq!(error.kind(), TlsErrorKind::Settings);
     let server = || ServerTls::builder().identity(issued.identity());
@@ -248,6 +249,10 @@ fn settings_are_checked() {
             good,
             "{length}"
         );
+        // rustls would send what no server can read.
+        let client = ClientTls::builder().roots_pem(authority.pem());
+        let client = client.alpn(["x".repeat(length)]).build();
+        assert_eq!(client.is_ok(), good, "{length}");
     }
 }
 
