@@ -18,7 +18,8 @@ use super::provider::Provider;
 ///
 /// What the client showed is in [`TlsInfo::peer_certificate`](super::TlsInfo::peer_certificate). A certificate
 /// that is not signed by the authorities, is expired or revoked, or is not meant for clients is refused, whether it
-/// is required or optional. A resumed session is checked again, so revocation and expiry hold for it as well.
+/// is required or optional. A resumed session is checked again, so revocation and expiry hold for it as well; when it
+/// is refused all sessions are forgotten, so that a client with a new certificate can show it.
 ///
 /// ```
 /// use cyclone_core::tls::ClientAuth;

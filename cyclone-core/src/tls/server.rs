@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
-use rustls::server::ProducesTickets;
 use tokio::sync::{Semaphore, watch};
 
 #[cfg(feature = "acme")]
@@ -26,11 +25,13 @@ pub use builder::{
     DEFAULT_EXPIRY_WARNING, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_HANDSHAKES,
     DEFAULT_RELOAD_INTERVAL, DEFAULT_TLS_SESSIONS, ServerTlsBuilder, TICKETS_PER_HANDSHAKE,
 };
+use resumption::Resumption;
 
 mod accept;
 mod active;
 mod builder;
 mod health;
+mod resumption;
 
 /// TLS of a server: certificates by name, versions, mutual TLS, and the limits of handshakes.
 ///
@@ -60,8 +61,7 @@ struct Shared {
     settings: ServerTlsBuilder,
     provider: Provider,
     /// Outlives the certificates: a resumed session shows none.
-    tickets: Option<Arc<dyn ProducesTickets>>,
-    sessions: Arc<dyn rustls::server::StoresServerSessions>,
+    resumption: Mutex<Arc<Resumption>>,
     active: Mutex<Arc<Active>>,
     /// What the files looked like when they were read last, well or not. Held while they are read.
     seen: Mutex<Fingerprint>,
@@ -74,8 +74,17 @@ struct Shared {
 struct Listener {
     /// In order of preference; what the settings say comes first.
     alpn: Vec<Vec<u8>>,
-    /// Made of the certificates of this generation.
-    config: Mutex<Option<(u64, Arc<ServerConfig>)>>,
+    /// What new connections used last.
+    config: Mutex<Option<Current>>,
+}
+
+/// What new connections use.
+#[derive(Clone)]
+struct Current {
+    active: Arc<Active>,
+    resumption: Arc<Resumption>,
+    /// Made of the two.
+    config: Arc<ServerConfig>,
 }
 
 /// How the certificates of a [`ServerTls`] are, and how reading them anew went.
@@ -111,8 +120,7 @@ impl ServerTls {
     pub(crate) fn build(settings: ServerTlsBuilder) -> Result<Self, TlsError> {
         settings.check()?;
         let provider = Provider::or_built_in(settings.provider.clone())?;
-        let tickets = settings.tickets.then(|| provider.tickets()).transpose()?;
-        let sessions = settings.session_storage();
+        let resumption = Resumption::new(&settings, &provider)?;
         // Looked at before they are read: a change in between is seen at the next look.
         let seen = Fingerprint::of(&settings.paths());
         let active = Active::load(&settings, &provider, 1)?;
@@ -131,8 +139,7 @@ impl ServerTls {
                 handshakes: Semaphore::new(settings.max_handshakes),
                 settings,
                 provider,
-                tickets,
-                sessions,
+                resumption: Mutex::new(Arc::new(resumption)),
                 active: Mutex::new(Arc::new(active)),
                 seen: Mutex::new(seen),
                 state: watch::Sender::new(state),
@@ -294,26 +301,41 @@ impl ServerTls {
     }
 
     /// What new connections use: made once for each listener and generation.
-    fn current(&self) -> (Arc<Active>, Arc<ServerConfig>) {
+    fn current(&self) -> Current {
         let active = self.active();
+        let resumption = Arc::clone(&lock(&self.shared.resumption));
         let mut cached = lock(&self.listener.config);
-        if let Some((generation, config)) = &*cached
-            && *generation == active.generation
+        if let Some(current) = &*cached
+            && Arc::ptr_eq(&current.active, &active)
+            && Arc::ptr_eq(&current.resumption, &resumption)
         {
-            return (active, Arc::clone(config));
+            return current.clone();
         }
         let mut config = active.config.clone();
         config.alpn_protocols.clone_from(&self.listener.alpn);
-        config.session_storage = Arc::clone(&self.shared.sessions);
-        match &self.shared.tickets {
-            Some(tickets) => config.ticketer = Arc::clone(tickets),
-            // Tickets of TLS 1.3 then are keys of the stored sessions.
-            None if self.shared.settings.sessions == 0 => config.send_tls13_tickets = 0,
-            None => {}
+        resumption.put_into(&mut config);
+        let current = Current {
+            active,
+            resumption,
+            config: Arc::new(config),
+        };
+        *cached = Some(current.clone());
+        current
+    }
+
+    /// Has nobody come back to these sessions: who tries has to do a full handshake, and shows the certificate that it
+    /// has now.
+    fn forget(&self, sessions: &Arc<Resumption>) {
+        let mut resumption = lock(&self.shared.resumption);
+        // Of several who find out at once the first one does it.
+        if !Arc::ptr_eq(&resumption, sessions) {
+            return;
         }
-        let config = Arc::new(config);
-        *cached = Some((active.generation, Arc::clone(&config)));
-        (active, config)
+        match Resumption::new(&self.shared.settings, &self.shared.provider) {
+            Ok(new) => *resumption = Arc::new(new),
+            // They stay refused one by one.
+            Err(error) => tracing::error!(%error, "TLS sessions not forgotten"),
+        }
     }
 }
 

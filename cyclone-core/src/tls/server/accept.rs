@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
-use super::ServerTls;
 use super::active::Active;
+use super::{Current, ServerTls};
 use crate::tls::handshake_error::{HandshakeError, Stage};
 use crate::tls::info::TlsInfo;
 use crate::tls::stream::TlsStream;
@@ -29,7 +29,8 @@ impl ServerTls {
     /// Does the handshake with a client at the other end of `stream`.
     ///
     /// The time limit is that of [`handshake_timeout`](super::ServerTlsBuilder::handshake_timeout). A client that is
-    /// refused gets an alert that says why.
+    /// refused gets an alert that says why; one that comes back to a session, and whose certificate is not good any
+    /// more, sees the connection close, and has to do a full handshake the next time.
     ///
     /// # Errors
     /// [`HandshakeError`]; the connection is closed. A refused client is given a second to take note before this
@@ -69,7 +70,11 @@ impl ServerTls {
         // It is never closed.
         let _turn = self.shared.handshakes.acquire().await;
         progress.reached(Stage::Exchange);
-        let (active, config) = self.current();
+        let Current {
+            active,
+            resumption,
+            config,
+        } = self.current();
         #[cfg(feature = "acme")]
         if let Some(answer) = active.resolver.answer(&start.client_hello()) {
             let stream = start.into_stream(answer).into_fallible().await;
@@ -91,10 +96,17 @@ impl ServerTls {
             return Err((HandshakeError::unknown_name(name), Some(transport)));
         }
         let stream = start.into_stream(config).into_fallible().await;
-        let stream = stream.map_err(|(error, transport)| (error.into(), Some(transport)))?;
+        let mut stream = stream.map_err(|(error, transport)| (error.into(), Some(transport)))?;
         let (_, session) = stream.get_ref();
         let info = TlsInfo::new(session, session.server_name());
-        check_again(&active, &info).map_err(|error| (error, None))?;
+        if let Err(error) = check_again(&active, &info) {
+            // Otherwise it would come back to this session for as long as it remembers it.
+            self.forget(&resumption);
+            // It is too late for an alert. Whether it arrives or not, the client is refused.
+            let _ = stream.shutdown().await;
+            let (transport, _) = stream.into_inner();
+            return Err((error, Some(transport)));
+        }
         Ok(TlsStream::new(stream.into(), info))
     }
 }

@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use super::builder::{ServerTlsBuilder, TICKETS_PER_HANDSHAKE};
+use super::builder::ServerTlsBuilder;
 use crate::tls::certificate::Certificate;
 use crate::tls::error::{Place, TlsError, TlsErrorKind};
 use crate::tls::provider::Provider;
@@ -57,7 +57,7 @@ impl Active {
         ));
         let versions: Vec<_> = settings.versions.iter().map(|one| one.rustls()).collect();
         let verifier = clients.clone();
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(provider.crypto()))
+        let config = ServerConfig::builder_with_provider(Arc::clone(provider.crypto()))
             .with_protocol_versions(&versions)
             .map_err(|error| {
                 TlsError::settings("these versions of TLS do not work").because(error)
@@ -66,7 +66,6 @@ impl Active {
                 verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth),
             )
             .with_cert_resolver(Arc::clone(&resolver) as _);
-        config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
         let (certificates, places) = loaded
             .into_iter()
             .map(|one| (one.certificate, one.place))

@@ -1,10 +1,8 @@
 //! Settings of TLS for servers.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions};
 use tokio::sync::Semaphore;
 
 use super::ServerTls;
@@ -212,13 +210,6 @@ impl ServerTlsBuilder {
         }
         check_protocols(self.alpn.as_deref().unwrap_or_default())?;
         Ok(())
-    }
-
-    pub(super) fn session_storage(&self) -> Arc<dyn StoresServerSessions> {
-        match self.sessions {
-            0 => Arc::new(NoServerSessionStorage {}),
-            sessions => ServerSessionMemoryCache::new(sessions),
-        }
     }
 
     /// Every identity, those of folders too.

@@ -94,7 +94,7 @@ async fn session_outlives_a_reload() {
 }
 
 /// A resumed client shows no certificate; what it showed before is checked again, against what is trusted now.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn resumed_client_is_checked_again() {
     for version in VERSIONS {
         for tickets in [true, false] {
@@ -134,6 +134,59 @@ async fn resumed_client_is_checked_again() {
                 near.is_err(),
                 "{version}: the authority is not trusted any more"
             );
+        }
+    }
+}
+
+/// A client that has a new certificate, or is trusted again, has to be able to say so: a session that was refused once
+/// would be refused for as long as the client remembers it.
+#[tokio::test(start_paused = true)]
+async fn refused_session_is_not_resumed_again() {
+    for version in VERSIONS {
+        for tickets in [true, false] {
+            let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+            let folder = tempfile::tempdir().unwrap();
+            let revoked = folder.path().join("crl.pem");
+            std::fs::write(&revoked, clients.revocation_list(&[])).unwrap();
+            let auth = ClientAuth::required_pem(clients.pem()).revocation_list(&revoked);
+            let server = server(&servers.server(&["example.org"]))
+                .client_auth(auth)
+                .session_tickets(tickets)
+                .build()
+                .unwrap();
+            let client_of = |name, serial| {
+                let issued = clients.issue(Request::client(name).serial(serial));
+                let client = client(&servers).versions([version]);
+                client.identity(issued.identity()).build().unwrap()
+            };
+            let (alice, bob) = (client_of("alice", 7), client_of("bob", 8));
+            let what = format!("{version}, tickets {tickets}");
+            for client in [&alice, &bob] {
+                assert!(!visit(&server, client, "example.org").await);
+                assert!(visit(&server, client, "example.org").await);
+            }
+
+            std::fs::write(&revoked, clients.revocation_list(&[7])).unwrap();
+            server.reload().unwrap();
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let refusing = async { server.accept(near).await.unwrap_err() };
+            let refused = async {
+                let mut far = alice.connect("example.org", far).await.unwrap();
+                assert!(far.info().is_resumed(), "{what}");
+                // An end, and none that looks like an attack.
+                let mut text = Vec::new();
+                assert_eq!(far.read_to_end(&mut text).await.unwrap(), 0, "{what}");
+            };
+            let (error, ()) = within(async { tokio::join!(refusing, refused) }).await;
+            assert_eq!(error.kind(), HandshakeErrorKind::Certificate, "{what}");
+
+            std::fs::write(&revoked, clients.revocation_list(&[])).unwrap();
+            server.reload().unwrap();
+            assert!(!visit(&server, &alice, "example.org").await, "{what}");
+            assert!(visit(&server, &alice, "example.org").await, "{what}");
+            // The price: the others have to do one as well, once.
+            assert!(!visit(&server, &bob, "example.org").await, "{what}");
+            assert!(visit(&server, &bob, "example.org").await, "{what}");
         }
     }
 }
