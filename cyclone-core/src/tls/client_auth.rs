@@ -106,12 +106,15 @@ impl ClientAuth {
         let mut roots = RootCertStore::empty();
         add_roots(&mut roots, &self.authorities)?;
         let mut lists = Vec::new();
-        let mut next_update = None::<(SystemTime, Place)>;
+        let mut updates = Vec::new();
         for source in &self.revocation_lists {
             for (list, line) in pem::revocation_lists(source)? {
                 let place = source.place().at(line);
-                let update = match parse_x509_crl(&list) {
-                    Ok((_, list)) => list.next_update().map(certificate::time),
+                match parse_x509_crl(&list) {
+                    Ok((_, list)) => {
+                        let update = list.next_update().map(certificate::time);
+                        updates.extend(update.map(|update| (update, place)));
+                    }
                     Err(error) => {
                         return Err(TlsError::new(
                             TlsErrorKind::Authority,
@@ -120,13 +123,6 @@ impl ClientAuth {
                         .at(place)
                         .because(error.to_string()));
                     }
-                };
-                if let Some(update) = update
-                    && next_update
-                        .as_ref()
-                        .is_none_or(|(first, _)| update < *first)
-                {
-                    next_update = Some((update, place));
                 }
                 lists.push(list);
             }
@@ -156,7 +152,8 @@ impl ClientAuth {
         })?;
         Ok(LoadedAuth {
             verifier,
-            next_update,
+            updates,
+            needs_lists: self.required && !self.unlisted_authorities,
         })
     }
 }
@@ -164,8 +161,10 @@ impl ClientAuth {
 /// A [`ClientAuth`] whose files were read.
 pub(crate) struct LoadedAuth {
     pub(crate) verifier: Arc<dyn ClientCertVerifier>,
-    /// When the first of the revocation lists is out of date, and which that is.
-    pub(crate) next_update: Option<(SystemTime, Place)>,
+    /// When each of the revocation lists is out of date, and where it came from.
+    pub(crate) updates: Vec<(SystemTime, Place)>,
+    /// Whether nobody is served without one that is up to date.
+    pub(crate) needs_lists: bool,
 }
 
 /// Adds the certificates of authorities.

@@ -24,8 +24,10 @@ pub(super) struct Active {
     pub(super) certificates: Vec<Certificate>,
     /// Where each of `certificates` came from.
     pub(super) places: Vec<Place>,
-    /// When the first of the revocation lists is out of date, and which that is.
-    pub(super) next_update: Option<(SystemTime, Place)>,
+    /// When each of the revocation lists is out of date, and where it came from.
+    pub(super) updates: Vec<(SystemTime, Place)>,
+    /// Whether nobody is served without one that is up to date.
+    pub(super) needs_lists: bool,
 }
 
 impl Active {
@@ -45,9 +47,9 @@ impl Active {
         }
         let clients = settings.client_auth.as_ref();
         let clients = clients.map(|auth| auth.load(provider)).transpose()?;
-        let (clients, next_update) = match clients {
-            Some(loaded) => (Some(loaded.verifier), loaded.next_update),
-            None => (None, None),
+        let (clients, updates, needs_lists) = match clients {
+            Some(loaded) => (Some(loaded.verifier), loaded.updates, loaded.needs_lists),
+            None => (None, Vec::new(), false),
         };
         let resolver = Arc::new(Resolver::new(
             &loaded,
@@ -77,7 +79,8 @@ impl Active {
             clients,
             certificates,
             places,
-            next_update,
+            updates,
+            needs_lists,
         })
     }
 

@@ -22,7 +22,10 @@ impl ServerTls {
             if let Ok(early) = certificate.valid_from().duration_since(now)
                 && !early.is_zero()
             {
-                invalid.push(format!("{place} is not valid before {} from now", rough(early)));
+                invalid.push(format!(
+                    "{place} is not valid before {} from now",
+                    rough(early)
+                ));
                 continue;
             }
             match expires.duration_since(now) {
@@ -37,21 +40,24 @@ impl ServerTls {
             }
         }
         let all_invalid = !invalid.is_empty() && invalid.len() == active.certificates.len();
-        if let Some((update, place)) = &active.next_update
-            && *update <= now
-        {
-            let reason = format!(
-                "the revocation list in {place} is out of date, so that clients are refused"
-            );
-            return Health::Down(reason);
-        }
+        let outdated = active.updates.iter().filter(|(update, _)| *update <= now);
+        let outdated: Vec<_> = outdated
+            .map(|(_, place)| {
+                format!(
+                    "the revocation list in {place} is out of date, so that its clients are refused"
+                )
+            })
+            .collect();
+        let all_outdated = !outdated.is_empty() && outdated.len() == active.updates.len();
+        let none_is_checked = all_outdated && active.needs_lists;
+        reasons.extend(outdated);
         if let Some(failure) = &self.shared.state.borrow().failure {
             reasons.push(format!("the certificates were not replaced: {failure}"));
         }
         reasons.splice(0..0, invalid);
         match reasons.is_empty() {
             true => Health::Up,
-            false if all_invalid => Health::Down(reasons.join("; ")),
+            false if all_invalid || none_is_checked => Health::Down(reasons.join("; ")),
             false => Health::Degraded(reasons.join("; ")),
         }
     }

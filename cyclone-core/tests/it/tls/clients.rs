@@ -232,3 +232,53 @@ async fn several_authorities_can_sign_clients() {
         assert_eq!(near.read_u8().await.unwrap(), b'x');
     }
 }
+
+/// Who cannot be checked is refused; whether that is everybody, the health says.
+#[tokio::test(start_paused = true)]
+async fn outdated_revocation_list_is_an_outage_only_of_those_who_need_it() {
+    let (servers, one, other) = (
+        Authority::new("servers"),
+        Authority::new("one"),
+        Authority::new("other"),
+    );
+    let past = SystemTime::now() - Duration::from_secs(60);
+    let old = |authority: &Authority| authority.revocation_list_until(&[], past);
+    let both = format!("{}{}", one.pem(), other.pem());
+    let required = || ClientAuth::required_pem(both.as_str());
+    let optional = || ClientAuth::optional_pem(both.as_str());
+    // Bob's authority is the other one.
+    for (auth, is_down, has_bob) in [
+        (
+            required().revocation_list_pem(old(&one) + &old(&other)),
+            true,
+            false,
+        ),
+        (
+            required().revocation_list_pem(old(&one) + &other.revocation_list(&[])),
+            false,
+            true,
+        ),
+        (
+            required()
+                .revocation_list_pem(old(&one))
+                .unlisted_authorities(true),
+            false,
+            true,
+        ),
+        (optional().revocation_list_pem(old(&one)), false, false),
+    ] {
+        let what = format!("{auth:?}");
+        let server = server(&servers.server(&["example.org"]))
+            .client_auth(auth)
+            .build()
+            .unwrap();
+        let health = server.health();
+        assert_eq!(health.is_down(), is_down, "{what}: {health}");
+        let reason = health.reason().unwrap();
+        assert!(reason.contains("is out of date"), "{what}: {reason}");
+        let client = client(&servers).identity(other.client("bob").identity());
+        let (near, _far) =
+            within(handshake(&server, &client.build().unwrap(), "example.org")).await;
+        assert_eq!(near.is_ok(), has_bob, "{what}");
+    }
+}
