@@ -24,7 +24,7 @@ struct Place {
     path: String,
     /// For each start and each stop.
     timeout: Duration,
-    /// Ends the services of the whole tree at once, in no order: its start was given up.
+    /// Ends the service and all in it at once, in no order: its start was given up.
     abandoned: CancellationToken,
     /// Rung when the state of any service of the tree has changed.
     changes: watch::Sender<()>,
@@ -67,13 +67,14 @@ impl ServiceContext {
     /// other.
     pub(super) fn child(&self, name: &str, timeout: Option<Duration>) -> Self {
         let place = &self.place;
+        let abandoned = place.abandoned.child_token();
         Self {
             resources: self.resources.clone(),
-            stopping: place.abandoned.child_token(),
+            stopping: abandoned.child_token(),
             place: Arc::new(Place {
                 path: join(&place.path, name),
                 timeout: timeout.unwrap_or(place.timeout),
-                abandoned: place.abandoned.clone(),
+                abandoned,
                 changes: place.changes.clone(),
                 is_ready: watch::Sender::new(false),
             }),

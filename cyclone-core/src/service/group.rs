@@ -318,13 +318,7 @@ impl Service for ServiceGroup {
         };
         let group = self.clone();
         // To the end, also when this is dropped meanwhile.
-        let stopped = tokio::spawn(async move {
-            group.stop_all().await;
-            let mut state = lock(&group.inner.state);
-            if let Phase::Running(_) = state.phase {
-                state.phase = Phase::Resting;
-            }
-        });
+        let stopped = tokio::spawn(async move { group.rest().await });
         let _ = stopped.await;
         Err(failure
             .map_or_else(String::new, |failure| failure.to_string())

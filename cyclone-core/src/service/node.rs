@@ -88,7 +88,8 @@ impl Node {
     /// Starts the service, and has it run in a task.
     ///
     /// # Cancel safety
-    /// When the future is dropped the service was not started, whatever its `start` has done so far.
+    /// When the future is dropped the service was not started, whatever its `start` has done so far; those in it that
+    /// were are told to end.
     pub(super) async fn start(
         self: &Arc<Self>,
         group: &ServiceGroup,
@@ -98,11 +99,17 @@ impl Node {
         lock(&self.status).was_ready = false;
         self.set(&cx, ServiceState::Starting);
         let limit = self.start_budget(parent.timeout());
+        let unfinished = cx.abandoned().clone().drop_guard();
         let started = guarded(timeout(limit, async { self.service.start(&cx).await })).await;
         if let Err(error) = flatten(started) {
+            if let Some(parts) = self.parts() {
+                // Those that it has started by then.
+                parts.rest().await;
+            }
             self.set(&cx, ServiceState::New);
             return Err(error);
         }
+        unfinished.disarm();
         tracing::debug!(service = cx.path(), "service started");
         self.begins(&cx);
         let task = tokio::spawn(Arc::clone(self).supervise(group.clone(), cx.clone()));

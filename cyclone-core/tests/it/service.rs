@@ -19,6 +19,7 @@ mod change;
 mod group;
 mod ready;
 mod restart;
+mod unfinished;
 
 /// What happened, in order, to all services of a test.
 #[derive(Clone, Default)]

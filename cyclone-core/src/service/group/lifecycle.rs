@@ -151,6 +151,20 @@ impl ServiceGroup {
     /// Stops the services in reverse order; returns those that failed to, with the reason.
     pub(super) async fn stop_all(&self) -> Vec<(String, String)> {
         let _changing = self.inner.changing.lock().await;
+        self.stop_now().await
+    }
+
+    /// Stops the services as [`stop_all`](Self::stop_all) does, and lets the group be started again.
+    pub(in crate::service) async fn rest(&self) {
+        let _changing = self.inner.changing.lock().await;
+        self.stop_now().await;
+        let mut state = lock(&self.inner.state);
+        if let Phase::Running(_) = state.phase {
+            state.phase = Phase::Resting;
+        }
+    }
+
+    async fn stop_now(&self) -> Vec<(String, String)> {
         let path = match &lock(&self.inner.state).phase {
             Phase::Running(cx) => cx.path().to_owned(),
             _ => self.inner.name.clone(),
