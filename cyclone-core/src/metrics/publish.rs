@@ -16,9 +16,9 @@ use crate::shutdown::ServerHandle;
 pub const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What was published so far: recorders are told of differences, so that the servers of one process add up.
-#[derive(Default)]
 pub(crate) struct Published {
-    last: Mutex<HashMap<Series, Last>>,
+    /// `None` once the server has ended and taken its gauges back.
+    last: Mutex<Option<HashMap<Series, Last>>>,
 }
 
 type Series = (String, Vec<(String, String)>);
@@ -33,7 +33,9 @@ enum Last {
 impl Published {
     fn publish(&self, metrics: Vec<Metric>) {
         let mut last = lock(&self.last);
-        let mut gone: HashMap<_, _> = std::mem::take(&mut *last);
+        // Nobody would take back what came after the end.
+        let Some(last) = last.as_mut() else { return };
+        let mut gone: HashMap<_, _> = std::mem::take(last);
         for metric in metrics {
             let series = series(&metric);
             // Prometheus would not take two of a series, and here the second would undo the first.
@@ -54,8 +56,17 @@ impl Published {
     }
 
     fn withdraw(&self) {
-        for (series, last) in lock(&self.last).drain() {
+        let published = lock(&self.last).take();
+        for (series, last) in published.into_iter().flatten() {
             withdraw(&series, last);
+        }
+    }
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self {
+            last: Mutex::new(Some(HashMap::new())),
         }
     }
 }
@@ -141,9 +152,10 @@ fn withdraw(series: &Series, last: Last) {
 impl ServerHandle {
     /// Publishes the [metrics](crate::Snapshot::metrics) of the server through the `metrics` facade.
     ///
-    /// A server that runs does this every [`METRICS_INTERVAL`] (5 s) by itself, and takes its gauges back when it ends; who
-    /// is about to read from a recorder may want the newest numbers. The servers of one process add up. Counters of
-    /// time are published in whole seconds, histograms not here but when something is observed.
+    /// A server that runs does this every [`METRICS_INTERVAL`] (5 s) by itself, and takes its gauges back when it ends,
+    /// after which this does nothing; who is about to read from a recorder may want the newest numbers. The servers of
+    /// one process add up. Counters of time are published in whole seconds, histograms not here but when something is
+    /// observed.
     pub fn publish_metrics(&self) {
         self.observed.published.publish(self.snapshot().metrics());
         #[cfg(feature = "opentelemetry")]

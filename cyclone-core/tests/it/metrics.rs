@@ -171,8 +171,12 @@ async fn a_server_publishes_by_itself_until_it_ends() {
     assert_eq!(book.gauge(NOW), Some(3.0));
     sleep(Duration::from_millis(20)).await;
     assert_eq!(book.gauge(NOW), Some(4.0));
+    let handle = server.handle().clone();
     server.shutdown();
     within(server.wait()).await;
     sleep(Duration::from_millis(1)).await;
+    assert_eq!(book.gauge(NOW), Some(0.0));
+    // Admin pages may still look at it.
+    handle.publish_metrics();
     assert_eq!(book.gauge(NOW), Some(0.0));
 }
