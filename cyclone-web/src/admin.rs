@@ -60,9 +60,11 @@ mod tests;
 /// # Who may look
 ///
 /// Unless told otherwise only peers on a loopback address or a Unix domain socket, who ask for a loopback address or
-/// `localhost` and come through no proxy: requests with `forwarded`, `x-forwarded-for`, `x-real-ip` or `via` are
-/// refused, because behind a proxy on the same machine everybody is a loopback peer. [`token`](Self::token) and
-/// [`allow`](Self::allow) put another rule in the place of this one.
+/// `localhost` and come through no proxy that can be noticed: requests of HTTP/1.0, which is what nginx speaks unless told
+/// otherwise, and those with `forwarded`, `x-forwarded-for`, `x-forwarded-host`, `x-real-ip` or `via` are refused, because
+/// behind a proxy on the same machine everybody is a loopback peer. One that says nothing of itself (HAProxy without
+/// `option forwardfor`, whatever carries bytes only) is **not** noticed: where any is in front of the same listener, use
+/// [`token`](Self::token) or [`allow`](Self::allow), which put another rule in the place of this one.
 ///
 /// Pages of other origins get nothing, whoever may look: what browsers tell (`sec-fetch-site`, `origin`) is checked, no
 /// answer is for sharing between origins, and none is kept in a cache.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use cyclone_core::Address;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Authority;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use sha2::{Digest, Sha256};
 
 use crate::context::RequestContext;
@@ -103,7 +103,9 @@ pub(super) fn check_action(cx: &RequestContext) -> Result<()> {
 }
 
 fn is_local(cx: &RequestContext) -> Result<()> {
-    if PROXIED.iter().any(|name| cx.headers().contains_key(name)) {
+    // nginx adds no header unless it is told to, and speaks the old version.
+    let is_old = cx.version() < Version::HTTP_11;
+    if is_old || PROXIED.iter().any(|name| cx.headers().contains_key(name)) {
         return Err(forbidden(
             "this came through a proxy, so that it could be anybody: set a token",
         ));

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use cyclone_core::{Address, Peer, Server, Session};
-use http::{Request, StatusCode};
+use http::request::Builder;
+use http::{Request, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
@@ -22,6 +23,10 @@ async fn ask(admin: &Admin, remote: Address, headers: &[(&str, &str)]) -> (Statu
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
+    send(admin, remote, request).await
+}
+
+async fn send(admin: &Admin, remote: Address, request: Builder) -> (StatusCode, String) {
     let mut request = request.body(Body::empty()).unwrap();
     let peer = Peer::new(remote, tcp("127.0.0.1:80"));
     request.extensions_mut().insert(peer);
@@ -79,6 +84,18 @@ async fn behind_a_proxy_nobody_is_of_this_machine() {
             assert_eq!(status, StatusCode::FORBIDDEN, "{name}");
             assert!(why.contains("proxy"), "{why}");
         }
+    }
+}
+
+/// `proxy_pass http://127.0.0.1:8888;` and no more: HTTP/1.0, the address as host, and nothing of who asks.
+#[tokio::test]
+async fn behind_nginx_as_it_comes_nobody_is_of_this_machine() {
+    for remote in [tcp("127.0.0.1:1"), Address::Unix(None)] {
+        let request = Request::get("/live").version(Version::HTTP_10);
+        let request = request.header("host", "127.0.0.1:8888");
+        let (status, why) = send(&Admin::new(), remote, request).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert!(why.contains("proxy"), "{why}");
     }
 }
 
