@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -109,7 +110,7 @@ impl SelfSigned {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let asked: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let asked: BTreeSet<String> = names.iter().map(|name| written(name)).collect();
         if kept != asked || certificate.expires() < now + RENEW_BEFORE {
             return Ok(None);
         }
@@ -183,6 +184,14 @@ impl SelfSigned {
     fn make(_names: Vec<String>) -> Result<Self, TlsError> {
         super::provider::Provider::or_built_in(None)
             .and_then(|_| Err(TlsError::settings("no cryptography is built in")))
+    }
+}
+
+/// A name as it stands in certificates: one address has many texts.
+fn written(name: &str) -> String {
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => name.to_ascii_lowercase(),
     }
 }
 

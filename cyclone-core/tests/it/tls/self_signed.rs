@@ -64,6 +64,22 @@ async fn kept_one_is_used_again_and_is_private() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// One address has many texts; browsers were told of one certificate.
+#[test]
+fn kept_one_is_used_again_however_an_address_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("development.pem");
+    let written = ["0:0:0:0:0:0:0:1", "FE80::A"];
+    let first = SelfSigned::kept_in(&path, written).unwrap();
+    for again in [written, ["::1", "fe80::a"]] {
+        let kept = SelfSigned::kept_in(&path, again).unwrap();
+        assert_eq!(
+            first.certificate_pem().trim(),
+            kept.certificate_pem().trim()
+        );
+    }
+}
+
 #[test]
 fn what_was_not_made_here_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
