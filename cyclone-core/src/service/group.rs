@@ -326,8 +326,7 @@ impl Service for ServiceGroup {
     }
 
     async fn stop(&self) -> Result<(), ServiceError> {
-        let failed = self.stop_all().await;
-        self.close();
+        let failed = self.stop_and_close().await;
         if failed.is_empty() {
             Ok(())
         } else {

@@ -67,7 +67,8 @@ impl ServiceGroup {
     /// Stops all services of a server; returns those that failed to, with the reason.
     pub(crate) async fn stop_root(&self) -> Vec<(String, String)> {
         self.close();
-        self.stop_all().await
+        let _changing = self.inner.changing.lock().await;
+        self.stop_now().await
     }
 
     /// Starts the services one after the other; when one fails, those before it are stopped.
@@ -148,13 +149,15 @@ impl ServiceGroup {
         }
     }
 
-    /// Stops the services in reverse order; returns those that failed to, with the reason.
-    pub(super) async fn stop_all(&self) -> Vec<(String, String)> {
+    /// Stops the services, those too that were added just now, and has nothing added afterwards.
+    pub(super) async fn stop_and_close(&self) -> Vec<(String, String)> {
         let _changing = self.inner.changing.lock().await;
-        self.stop_now().await
+        let failed = self.stop_now().await;
+        self.close();
+        failed
     }
 
-    /// Stops the services as [`stop_all`](Self::stop_all) does, and lets the group be started again.
+    /// Stops the services, and lets the group be started again.
     pub(in crate::service) async fn rest(&self) {
         let _changing = self.inner.changing.lock().await;
         self.stop_now().await;
@@ -164,6 +167,7 @@ impl ServiceGroup {
         }
     }
 
+    /// Stops the services in reverse order; returns those that failed to, with the reason.
     async fn stop_now(&self) -> Vec<(String, String)> {
         let path = match &lock(&self.inner.state).phase {
             Phase::Running(cx) => cx.path().to_owned(),
