@@ -78,13 +78,14 @@ impl ServiceGroup {
             let error = "the group is started already".into();
             return Err(ServiceChangeError::start(cx.path(), error));
         }
+        // One that is started may fail while the others are.
+        self.inner.failed.send_replace(None);
         for node in self.nodes() {
             if let Err(error) = self.start_one(&node, cx).await {
                 self.stop_started(cx.path()).await;
                 return Err(error);
             }
         }
-        self.inner.failed.send_replace(None);
         lock(&self.inner.state).phase = Phase::Running(cx.clone());
         Ok(())
     }

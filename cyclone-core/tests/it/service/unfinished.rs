@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use cyclone_core::{Server, Service, ServiceContext, ServiceError, ServiceGroup, ServiceOptions};
+use cyclone_core::{
+    GiveUp, Restart, Server, Service, ServiceContext, ServiceError, ServiceGroup, ServiceOptions,
+};
+use tokio::time::sleep;
 
 use super::{Act, Diary, Part};
+use crate::support::within;
 
 /// Otherwise they would run for as long as the process does.
 #[tokio::test(start_paused = true)]
@@ -67,4 +71,44 @@ async fn services_inside_of_one_that_does_not_start_are_stopped() {
             "it was started and nobody else would stop it"
         );
     }
+}
+
+/// Fails at once.
+struct Broken;
+
+impl Service for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+    async fn run(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
+        Err("broken".into())
+    }
+}
+
+/// Takes a second to start.
+struct Slow;
+
+impl Service for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+    async fn start(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
+        sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_fails_with_a_service_that_failed_while_the_others_started() {
+    let up = |give_up| {
+        let options = ServiceOptions::new().restart(Restart::Never);
+        options.give_up(give_up)
+    };
+    let group = ServiceGroup::new("group")
+        .service_with(Broken, up(GiveUp::FailGroup))
+        .service(Slow);
+    let server = Server::new().service_with(group, up(GiveUp::StopServer));
+    let server = server.start().await.unwrap();
+    let report = within(server.wait()).await;
+    assert_eq!(report.cause.unwrap().path, "group");
 }
