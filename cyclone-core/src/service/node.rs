@@ -285,6 +285,18 @@ impl Node {
         }
     }
 
+    /// Whether it can be used by who needs it, or why it cannot; `None` while that is open. One that has done its work
+    /// and ended can be.
+    pub(super) fn is_met(&self) -> Option<Result<(), &'static str>> {
+        let state = lock(&self.status).state;
+        match state {
+            ServiceState::Starting | ServiceState::Waiting => None,
+            ServiceState::Failed => Some(Err("failed")),
+            ServiceState::Stopping | ServiceState::Stopped => Some(Err("is stopped")),
+            ServiceState::New | ServiceState::Running | ServiceState::Finished => self.readiness(),
+        }
+    }
+
     /// Adds the paths of this service and those in it that have not been ready.
     pub(super) fn unready(&self, group: &str, paths: &mut Vec<String>) {
         let path = join(group, &self.name);

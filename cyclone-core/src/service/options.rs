@@ -114,8 +114,9 @@ impl ServiceOptions {
     /// Starts it only once the service called `name` is ready: one that is before it in the same group, or the path
     /// of one inside of that. Can be called several times.
     ///
-    /// A need that is not met keeps the service from starting: there is no such service, it is not ready within its
-    /// [`ready_timeout`](Self::ready_timeout), or it has ended.
+    /// A need that is not met keeps the service from starting: there is no such service, it is not ready (or not ready
+    /// again, when it is between two runs) within its [`ready_timeout`](Self::ready_timeout), it has failed for good, or
+    /// it ended before it was ready. One that was ready and ended without an error has done its work.
     pub fn needs(mut self, name: impl Into<String>) -> Self {
         self.needs.push(name.into());
         self

@@ -118,8 +118,8 @@ impl ServiceGroup {
         let ready = async {
             loop {
                 changes.borrow_and_update();
-                if let Some(readiness) = node.readiness() {
-                    return readiness;
+                if let Some(is_met) = node.is_met() {
+                    return is_met;
                 }
                 // The sender is the tree's, which outlives this.
                 let _ = changes.changed().await;

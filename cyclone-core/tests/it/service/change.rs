@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use cyclone_core::{Server, ServiceGroup, ServiceOptions, ServiceState};
+use cyclone_core::{
+    BackoffPolicy, Jitter, Restart, Server, Service, ServiceContext, ServiceError, ServiceGroup,
+    ServiceOptions, ServiceState,
+};
 use tokio::time::Instant;
 
 use super::{Act, Diary, Part};
@@ -183,4 +186,46 @@ async fn a_group_that_is_not_started_is_filled_without_starting() {
     let server = Server::new().service(group).start().await.unwrap();
     assert_eq!(diary.read(), ["a starts"]);
     drop(server);
+}
+
+/// That it was ready once helps nobody.
+#[tokio::test(start_paused = true)]
+async fn a_need_of_a_service_that_has_failed_is_not_met() {
+    struct Flaky;
+    impl Service for Flaky {
+        fn name(&self) -> &str {
+            "flaky"
+        }
+        async fn run(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err("broken".into())
+        }
+    }
+    let again = Duration::from_secs(20);
+    let pause = BackoffPolicy::default()
+        .base(again)
+        .max(again)
+        .jitter(Jitter::None);
+    for (policy, outcome) in [
+        (options().restart(Restart::Never), Err("which failed")),
+        (options().backoff(pause), Ok(again)),
+    ] {
+        let diary = Diary::default();
+        let server = Server::new().service_with(Flaky, policy);
+        let server = server.start().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let begun = Instant::now();
+        let needy = Part::new("needy", &diary);
+        let added = server
+            .handle()
+            .add_service(needy, options().needs("flaky"))
+            .await;
+        match outcome {
+            Err(why) => assert!(added.unwrap_err().to_string().contains(why)),
+            Ok(_) => {
+                added.unwrap();
+                assert!(begun.elapsed() > Duration::from_secs(15));
+            }
+        }
+    }
 }
