@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use super::certificate::Certificate;
 use super::client::ClientTls;
 use super::error::{TlsError, TlsErrorKind};
+use super::files::write_private;
 use super::identity::Identity;
 use super::provider::Provider;
 use super::resolver;
@@ -84,6 +85,10 @@ struct Shared {
 struct Current {
     key: Arc<CertifiedKey>,
     certificate: Certificate,
+    /// With the key.
+    pem: Arc<[u8]>,
+    /// It is in the folder.
+    is_kept: bool,
 }
 
 impl Acme {
@@ -153,11 +158,13 @@ impl Acme {
     }
 
     /// Uses a certificate and its key (PEM).
-    fn adopt(&self, pem: &[u8]) -> Result<(), TlsError> {
+    fn adopt(&self, pem: &[u8], is_kept: bool) -> Result<(), TlsError> {
         let loaded = Identity::pem(pem, pem).load(&self.shared.provider)?;
         *lock(&self.shared.current) = Some(Current {
             key: loaded.key,
             certificate: loaded.certificate,
+            pem: pem.into(),
+            is_kept,
         });
         Ok(())
     }
@@ -287,7 +294,7 @@ impl Acme {
         let Some(pem) = kept::read(&path)? else {
             return Ok(None);
         };
-        match self.adopt(&pem) {
+        match self.adopt(&pem, true) {
             Ok(()) => Ok(Some(pem)),
             Err(error) => {
                 // It is ours to order anew.
@@ -295,6 +302,34 @@ impl Acme {
                 Ok(None)
             }
         }
+    }
+
+    /// Uses a new certificate, even if it cannot be kept.
+    fn take(&self, pem: &[u8]) -> Result<(), TlsError> {
+        self.adopt(pem, false)?;
+        self.keep()
+    }
+
+    /// Puts the certificate in use into the folder, if it is not there.
+    fn keep(&self) -> Result<(), TlsError> {
+        let current = lock(&self.shared.current).clone();
+        let Some(current) = current.filter(|current| !current.is_kept) else {
+            return Ok(());
+        };
+        write_private(&self.certificate_path(), &current.pem)?;
+        if let Some(now) = &mut *lock(&self.shared.current)
+            && Arc::ptr_eq(&now.pem, &current.pem)
+        {
+            now.is_kept = true;
+        }
+        Ok(())
+    }
+
+    /// The certificate to go on with, that in the folder. One that could not be put there is put there now, or else
+    /// another would be ordered in its place, again and again: authorities give only a few for the same names.
+    fn go_on(&self) -> Result<Option<Vec<u8>>, TlsError> {
+        self.keep()?;
+        self.read_kept()
     }
 
     /// Its name tells names and authority apart.

@@ -93,9 +93,9 @@ impl AcmeRenewal {
             match event {
                 Some(Ok(EventOk::DeployedNewCert)) => {
                     tracing::info!(service = self.name, "the authority gave a certificate");
-                    *failures = 0;
                     shared.health.set(Health::Up);
                 }
+                Some(Ok(EventOk::CertCacheStore)) => *failures = 0,
                 Some(Ok(EventOk::DeployedCachedCert)) => {
                     shared.health.set(Health::Up);
                 }
@@ -192,7 +192,7 @@ impl CertCache for Kept {
         'b: 'async_trait,
         'c: 'async_trait,
     {
-        Box::pin(self.blocking(Acme::read_kept))
+        Box::pin(self.blocking(Acme::go_on))
     }
 
     fn store_cert<'a, 'b, 'c, 'd, 'async_trait>(
@@ -208,11 +208,7 @@ impl CertCache for Kept {
         'd: 'async_trait,
     {
         let pem = pem.to_vec();
-        Box::pin(self.blocking(move |acme| {
-            // It is used even if it cannot be kept.
-            acme.adopt(&pem)?;
-            write_private(&acme.certificate_path(), &pem)
-        }))
+        Box::pin(self.blocking(move |acme| acme.take(&pem)))
     }
 }
 

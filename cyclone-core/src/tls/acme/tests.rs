@@ -151,7 +151,7 @@ async fn given_certificates_and_those_of_an_authority_share_a_server() {
         connects("example.org").await,
         Err(HandshakeErrorKind::Certificate)
     );
-    acme.adopt(&pem).unwrap();
+    acme.adopt(&pem, true).unwrap();
     assert_eq!(connects("example.org").await, Ok(()));
     assert_eq!(connects("own.example").await, Ok(()));
     assert_eq!(tls.certificates().len(), 2);
@@ -180,7 +180,7 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
         assert!(reason.contains("no certificate"), "{reason}");
         // With a certificate it is only degraded.
         let (_, pem) = given(&["example.org", "www.example.org"]);
-        acme.adopt(&pem).unwrap();
+        acme.adopt(&pem, true).unwrap();
         assert!(matches!(acme.health(), Health::Degraded(_)));
         stopping.cancel();
     };
@@ -192,4 +192,23 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// A full disk: ordering another one would not help, and after a few the authority gives none for a week.
+#[test]
+fn certificate_that_cannot_be_kept_is_not_ordered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let acme = builder(folder.path()).build().unwrap();
+    let (_, pem) = given(&["example.org", "www.example.org"]);
+    std::fs::remove_dir(folder.path().join("acme")).unwrap();
+    let error = acme.take(&pem).unwrap_err();
+    assert_eq!(error.kind(), TlsErrorKind::File);
+    assert!(acme.certificate().is_some(), "it is used all the same");
+    // `None` would be: order one.
+    assert_eq!(acme.go_on().unwrap_err().kind(), TlsErrorKind::File);
+    assert!(acme.certificate().is_some());
+
+    std::fs::create_dir(folder.path().join("acme")).unwrap();
+    assert_eq!(acme.go_on().unwrap().as_deref(), Some(&pem[..]));
+    assert_eq!(std::fs::read(acme.certificate_path()).unwrap(), pem);
 }
