@@ -96,6 +96,8 @@ impl AcmeRenewal {
                     shared.health.set(Health::Up);
                 }
                 Some(Ok(EventOk::CertCacheStore)) => *failures = 0,
+                // One that is to be renewed says nothing: the last attempt may have failed.
+                Some(Ok(EventOk::DeployedCachedCert)) if self.until_renewal().is_zero() => {}
                 Some(Ok(EventOk::DeployedCachedCert)) => {
                     shared.health.set(Health::Up);
                 }
