@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
@@ -236,12 +236,28 @@ impl AcmeBuilder {
         self
     }
 
-    /// Checks the settings and reads the certificate that was kept, if there is one.
+    /// Checks the settings and reads the certificate that was kept, if there is one. While there is an [`Acme`] with the
+    /// same settings in this process it gives a handle of that.
     ///
     /// # Errors
     /// [`TlsError`] when a name cannot have a certificate this way (`*.example.org` cannot), when the folder cannot be
     /// made or read, and when no authorities are known that vouch for the authority's server.
     pub fn build(self) -> Result<Acme, TlsError> {
+        // Workers, and endpoints for the same names, all come here: two orders would be one too many, and whoever the
+        // authority asks has to know the answer.
+        static KNOWN: Mutex<Vec<(AcmeBuilder, Weak<Shared>)>> = Mutex::new(Vec::new());
+        let mut known = lock(&KNOWN);
+        known.retain(|(_, shared)| shared.strong_count() > 0);
+        let same = known.iter().find(|(builder, _)| *builder == self);
+        if let Some(shared) = same.and_then(|(_, shared)| shared.upgrade()) {
+            return Ok(Acme { shared });
+        }
+        let acme = self.clone().make()?;
+        known.push((self, Arc::downgrade(&acme.shared)));
+        Ok(acme)
+    }
+
+    fn make(self) -> Result<Acme, TlsError> {
         if self.names.is_empty() || self.names.len() > MAX_ACME_NAMES {
             let message = format!("a certificate has 1 to {MAX_ACME_NAMES} names");
             return Err(TlsError::settings(message));

@@ -156,6 +156,8 @@ async fn certificate_is_ordered_answered_for_kept_and_served() {
     drop(pebble);
     server.shutdown();
     assert!(timeout(PATIENCE, server.wait()).await.unwrap().is_clean());
+    // As long as it is there, the same settings are a handle of it.
+    drop(ordered);
     let again = acme();
     assert_eq!(again.certificate(), Some(certificate));
     let client = ClientTls::builder()

@@ -119,6 +119,7 @@ async fn kept_certificate_is_used_at_once() {
         let (near, far) = tokio::join!(tls.accept(near), client.connect(name, far));
         assert!(near.is_ok() && far.is_ok(), "{near:?} {far:?}");
     }
+    drop((acme, tls));
     std::fs::write(&path, "junk").unwrap();
     let acme = builder(folder.path()).build().unwrap();
     assert!(acme.certificate().is_none(), "it is ordered anew");
@@ -211,4 +212,20 @@ fn certificate_that_cannot_be_kept_is_not_ordered_again() {
     std::fs::create_dir(folder.path().join("acme")).unwrap();
     assert_eq!(acme.go_on().unwrap().as_deref(), Some(&pem[..]));
     assert_eq!(std::fs::read(acme.certificate_path()).unwrap(), pem);
+}
+
+/// Each worker has an endpoint of its own, made of the same text; the authority comes to any of them.
+#[test]
+fn same_settings_are_the_same_thing() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = builder(folder.path()).build().unwrap();
+    assert_eq!(one, builder(folder.path()).build().unwrap());
+    let other = builder(folder.path()).contact("a@example.org");
+    assert_ne!(one, other.build().unwrap());
+    let path = one.certificate_path();
+    drop(one);
+    let (_, pem) = given(&["example.org", "www.example.org"]);
+    write_private(&path, &pem).unwrap();
+    let later = builder(folder.path()).build().unwrap();
+    assert!(later.certificate().is_some(), "it is made anew");
 }
