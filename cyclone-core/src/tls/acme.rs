@@ -92,7 +92,9 @@ struct Current {
 }
 
 impl Acme {
-    /// Settings for certificates with these names, kept in this folder. It is made when it is not there.
+    /// Settings for certificates with these names, kept in this folder. The [service](AcmeRenewal) makes it when it is
+    /// not there, as the user that the process has by then: where privileges are dropped, make it before and give it to
+    /// that user.
     pub fn builder(
         names: impl IntoIterator<Item = impl Into<String>>,
         folder: impl Into<PathBuf>,
@@ -241,7 +243,7 @@ impl AcmeBuilder {
     ///
     /// # Errors
     /// [`TlsError`] when a name cannot have a certificate this way (`*.example.org` cannot), when the folder cannot be
-    /// made or read, and when no authorities are known that vouch for the authority's server.
+    /// read, and when no authorities are known that vouch for the authority's server.
     pub fn build(self) -> Result<Acme, TlsError> {
         // Workers, and endpoints for the same names, all come here: two orders would be one too many, and whoever the
         // authority asks has to know the answer.
@@ -283,7 +285,6 @@ impl AcmeBuilder {
             Some(path) => client.roots_file(path),
             None => client.system_roots(),
         };
-        kept::make_folder(&self.folder)?;
         let acme = Acme {
             shared: Arc::new(Shared {
                 names,

@@ -5,16 +5,22 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use rustix::fs::{Access, access};
+
 use crate::tls::error::{Place, TlsError, TlsErrorKind};
 
-/// Makes a folder that only its owner may enter (mode 0700), unless there is one.
+/// Makes a folder that only its owner may enter (mode 0700), unless there is one, and sees that files can be put there.
 pub(super) fn make_folder(path: &Path) -> Result<(), TlsError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| {
-        TlsError::new(TlsErrorKind::File, "the folder cannot be made")
+    let failed = |message: &str, error: io::Error| {
+        TlsError::new(TlsErrorKind::File, message)
             .at(Place::file(path))
             .because(error)
-    })
+            .fix("make it, and give it to the user of this process")
+    };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| failed("the folder cannot be made", error))?;
+    access(path, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| failed("the folder cannot be written to", error.into()))
 }
 
 /// What a file has; `None` when there is none.

@@ -144,6 +144,13 @@ impl Service for AcmeRenewal {
         &self.name
     }
 
+    /// Makes the folder, as the user that the process has now: the privileges of the start are gone.
+    async fn start(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
+        let folder = Kept(self.acme.clone());
+        let made = folder.blocking(|acme| kept::make_folder(&acme.shared.folder));
+        Ok(made.await?)
+    }
+
     async fn run(&self, cx: &ServiceContext) -> Result<(), ServiceError> {
         let working = async {
             // Of several services for the same certificate one works.

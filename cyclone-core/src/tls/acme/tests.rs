@@ -10,7 +10,7 @@ use crate::health::Health;
 use crate::resources::Resources;
 use crate::service::{Service, ServiceContext};
 use crate::tls::files::write_private;
-use crate::tls::{ClientTls, HandshakeErrorKind, SelfSigned, ServerTls, TlsErrorKind};
+use crate::tls::{ClientTls, HandshakeErrorKind, SelfSigned, ServerTls, TlsError, TlsErrorKind};
 
 /// An authority that is not there.
 fn builder(folder: &std::path::Path) -> AcmeBuilder {
@@ -19,6 +19,14 @@ fn builder(folder: &std::path::Path) -> AcmeBuilder {
     Acme::builder(["example.org", "WWW.example.org"], folder.join("acme"))
         .roots_file(folder.join("roots.pem"))
         .directory("https://127.0.0.1:9/directory")
+}
+
+/// With its folder, which the service makes.
+async fn built(builder: AcmeBuilder) -> Acme {
+    let acme = builder.build().unwrap();
+    let cx = ServiceContext::new(Resources::default(), CancellationToken::new());
+    Service::start(&acme.renewal(), &cx).await.unwrap();
+    acme
 }
 
 /// A certificate as an authority would give it, with its key before it.
@@ -68,10 +76,10 @@ fn settings_are_checked() {
     assert_eq!(error.kind(), TlsErrorKind::File);
 }
 
-#[test]
-fn folder_is_private_and_files_are_told_apart() {
+#[tokio::test]
+async fn folder_is_private_and_files_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let acme = builder(folder.path()).build().unwrap();
+    let acme = built(builder(folder.path())).await;
     let mode = std::fs::metadata(folder.path().join("acme"))
         .unwrap()
         .permissions()
@@ -103,7 +111,7 @@ fn folder_is_private_and_files_are_told_apart() {
 #[tokio::test]
 async fn kept_certificate_is_used_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let path = builder(folder.path()).build().unwrap().certificate_path();
+    let path = built(builder(folder.path())).await.certificate_path();
     let (made, pem) = given(&["example.org", "www.example.org"]);
     write_private(&path, &pem).unwrap();
     let acme = builder(folder.path()).build().unwrap();
@@ -167,6 +175,7 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
     let cx = ServiceContext::new(Resources::default(), stopping.clone());
     let (first, second) = (acme.renewal(), acme.renewal());
     assert_eq!(Service::name(&first), "acme example.org");
+    Service::start(&first, &cx).await.unwrap();
     let mut watch = acme.shared.health.watch();
     let working = async { tokio::join!(Service::run(&first, &cx), Service::run(&second, &cx)) };
     let looking = async {
@@ -196,10 +205,10 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
 }
 
 /// A full disk: ordering another one would not help, and after a few the authority gives none for a week.
-#[test]
-fn certificate_that_cannot_be_kept_is_not_ordered_again() {
+#[tokio::test]
+async fn certificate_that_cannot_be_kept_is_not_ordered_again() {
     let folder = tempfile::tempdir().unwrap();
-    let acme = builder(folder.path()).build().unwrap();
+    let acme = built(builder(folder.path())).await;
     let (_, pem) = given(&["example.org", "www.example.org"]);
     std::fs::remove_dir(folder.path().join("acme")).unwrap();
     let error = acme.take(&pem).unwrap_err();
@@ -215,10 +224,10 @@ fn certificate_that_cannot_be_kept_is_not_ordered_again() {
 }
 
 /// Each worker has an endpoint of its own, made of the same text; the authority comes to any of them.
-#[test]
-fn same_settings_are_the_same_thing() {
+#[tokio::test]
+async fn same_settings_are_the_same_thing() {
     let folder = tempfile::tempdir().unwrap();
-    let one = builder(folder.path()).build().unwrap();
+    let one = built(builder(folder.path())).await;
     assert_eq!(one, builder(folder.path()).build().unwrap());
     let other = builder(folder.path()).contact("a@example.org");
     assert_ne!(one, other.build().unwrap());
@@ -228,4 +237,19 @@ fn same_settings_are_the_same_thing() {
     write_private(&path, &pem).unwrap();
     let later = builder(folder.path()).build().unwrap();
     assert!(later.certificate().is_some(), "it is made anew");
+}
+
+/// A server reads its settings as root and runs as somebody else, whose folder it has to be.
+#[tokio::test]
+async fn folder_is_made_by_who_writes_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("acme");
+    let acme = builder(folder.path()).build().unwrap();
+    assert!(!path.exists());
+    let cx = ServiceContext::new(Resources::default(), CancellationToken::new());
+    std::fs::write(&path, "").unwrap();
+    let error = Service::start(&acme.renewal(), &cx).await.unwrap_err();
+    let error = error.downcast::<TlsError>().unwrap();
+    assert_eq!(error.path(), Some(path.as_path()));
+    assert!(error.fix_hint().unwrap().contains("give it to the user"));
 }
