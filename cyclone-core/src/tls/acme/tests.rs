@@ -171,6 +171,8 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let acme = builder(folder.path()).build().unwrap();
     assert_eq!(acme.health(), Health::Starting);
+    let tls = ServerTls::builder().acme(acme.clone()).build().unwrap();
+    assert_eq!(tls.health(), Health::Starting);
     let stopping = CancellationToken::new();
     let cx = ServiceContext::new(Resources::default(), stopping.clone());
     let (first, second) = (acme.renewal(), acme.renewal());
@@ -188,10 +190,12 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
             panic!("{}", acme.health());
         };
         assert!(reason.contains("no certificate"), "{reason}");
+        assert_eq!(tls.health(), Health::Down(reason));
         // With a certificate it is only degraded.
         let (_, pem) = given(&["example.org", "www.example.org"]);
         acme.adopt(&pem, true).unwrap();
         assert!(matches!(acme.health(), Health::Degraded(_)));
+        assert!(matches!(tls.health(), Health::Degraded(_)));
         stopping.cancel();
     };
     let ((first, second), ()) = tokio::join!(working, looking);

@@ -39,7 +39,18 @@ impl ServerTls {
                 }
             }
         }
-        let all_invalid = !invalid.is_empty() && invalid.len() == active.certificates.len();
+        #[cfg_attr(not(feature = "acme"), expect(unused_mut, reason = "ACME adds some"))]
+        let mut count = active.certificates.len();
+        #[cfg(feature = "acme")]
+        for acme in self.acme() {
+            count += 1;
+            match acme.health() {
+                Health::Up | Health::Starting => {}
+                Health::Degraded(reason) => reasons.push(reason),
+                Health::Down(reason) => invalid.push(reason),
+            }
+        }
+        let all_invalid = invalid.len() == count;
         let outdated = active.updates.iter().filter(|(update, _)| *update <= now);
         let outdated: Vec<_> = outdated
             .map(|(_, place)| {
@@ -56,6 +67,7 @@ impl ServerTls {
         }
         reasons.splice(0..0, invalid);
         match reasons.is_empty() {
+            true if self.certificates().is_empty() => Health::Starting,
             true => Health::Up,
             false if all_invalid || none_is_checked => Health::Down(reasons.join("; ")),
             false => Health::Degraded(reasons.join("; ")),
