@@ -95,8 +95,8 @@ pub struct TlsState {
     pub generation: u64,
     /// Why the certificates were not replaced at the last attempt; `None` when they were.
     pub failure: Option<TlsError>,
-    /// When the first of the certificates in use expires.
-    pub expires: SystemTime,
+    /// When the first of the certificates that were read expires; `None` when authorities give them all.
+    pub expires: Option<SystemTime>,
 }
 
 impl ServerTls {
@@ -254,11 +254,12 @@ impl ServerTls {
         certificates
     }
 
-    /// When the first of the certificates in use expires.
+    /// When the first of the certificates in use expires; `None` while there is none, before an authority has given the
+    /// first.
     #[must_use]
-    pub fn expires(&self) -> SystemTime {
+    pub fn expires(&self) -> Option<SystemTime> {
         let expiries = self.certificates().into_iter().map(|one| one.expires());
-        expiries.min().unwrap_or(SystemTime::UNIX_EPOCH)
+        expiries.min()
     }
 
     /// [`Health::Up`], or what an operator has to do: certificates that expire within the

@@ -117,7 +117,7 @@ async fn kept_certificate_is_used_at_once() {
     let acme = builder(folder.path()).build().unwrap();
     assert_eq!(acme.certificate().unwrap().names().len(), 2);
     let tls = ServerTls::builder().acme(acme.clone()).build().unwrap();
-    assert_eq!(tls.expires(), acme.certificate().unwrap().expires());
+    assert_eq!(tls.expires(), Some(acme.certificate().unwrap().expires()));
     let client = ClientTls::builder()
         .roots_pem(made.certificate_pem())
         .build()
@@ -173,6 +173,7 @@ async fn authority_that_is_not_there_is_bad_health_and_no_more() {
     assert_eq!(acme.health(), Health::Starting);
     let tls = ServerTls::builder().acme(acme.clone()).build().unwrap();
     assert_eq!(tls.health(), Health::Starting);
+    assert_eq!((tls.expires(), tls.state().expires), (None, None));
     let stopping = CancellationToken::new();
     let cx = ServiceContext::new(Resources::default(), stopping.clone());
     let (first, second) = (acme.renewal(), acme.renewal());

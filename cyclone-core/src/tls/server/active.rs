@@ -84,10 +84,9 @@ impl Active {
         })
     }
 
-    /// When the first certificate expires.
-    pub(super) fn expires(&self) -> SystemTime {
-        let expiries = self.certificates.iter().map(Certificate::expires);
-        expiries.min().unwrap_or(SystemTime::UNIX_EPOCH)
+    /// When the first certificate expires, if there is one.
+    pub(super) fn expires(&self) -> Option<SystemTime> {
+        self.certificates.iter().map(Certificate::expires).min()
     }
 
     /// They are used all the same: what clients make of them is their business.
