@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use x509_parser::oid_registry::asn1_rs::Oid;
+use x509_parser::oid_registry::asn1_rs::{Oid, ToDer as _};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// The short names of RFC 4514, section 3, and `emailAddress`, which no RFC has but every tool.
@@ -55,7 +55,8 @@ fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
         (_, Err(_)) => {
             text.push_str(&oid);
             text.push_str("=#");
-            for byte in attribute.attr_value().data {
+            // The whole value in BER, its kind included; one that was read can be written.
+            for byte in attribute.attr_value().to_der_vec().unwrap_or_default() {
                 // Writing to a string does not fail.
                 let _ = write!(text, "{byte:02x}");
             }

@@ -5,11 +5,18 @@ use rcgen::{CertificateParams, DnType, DnValue, KeyPair};
 use crate::tls::certificate::Certificate;
 
 fn subject(parts: &[(DnType, &str)]) -> String {
+    let values = parts.iter().map(|(kind, value)| {
+        let value = DnValue::Utf8String((*value).to_owned());
+        (kind.clone(), value)
+    });
+    subject_of(values)
+}
+
+fn subject_of(parts: impl IntoIterator<Item = (DnType, DnValue)>) -> String {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
     for (kind, value) in parts {
-        let value = DnValue::Utf8String((*value).to_owned());
-        params.distinguished_name.push(kind.clone(), value);
+        params.distinguished_name.push(kind, value);
     }
     let key = KeyPair::generate().unwrap();
     let der = params.self_signed(&key).unwrap().der().clone();
@@ -42,4 +49,12 @@ fn names_read_as_in_the_rfc() {
     ] {
         assert_eq!(subject(&[(DnType::CommonName, value)]), text);
     }
+}
+
+/// Section 2.4: what is no string that we know is written in hexadecimal digits, with its kind and length.
+#[test]
+fn other_values_are_written_whole() {
+    let wide = rcgen::string::BmpString::try_from("AB").unwrap();
+    let subject = subject_of([(DnType::CommonName, DnValue::BmpString(wide))]);
+    assert_eq!(subject, "2.5.4.3=#1e0400410042");
 }
