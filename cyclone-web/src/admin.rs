@@ -37,7 +37,7 @@ mod tests;
 /// | `/metrics` | all numbers in Prometheus' text format |
 /// | `/status.json` | a [snapshot](cyclone_core::Snapshot) of the server |
 /// | `/connections` | open connections as JSON, newest first: `?limit=100&protocol=http` |
-/// | `/connections/{id}/close` | `POST` ends a connection; needs the header `x-cyclone-admin`, which no page of another origin can send |
+/// | `/connections/{id}/close` | `POST` ends a connection, with `?peer=` only if it is that of this peer, with `?server=` that of the server of this number; needs the header `x-cyclone-admin`, which no page of another origin can send |
 /// | `/events` | what the live page shows, once a second, as an event stream |
 ///
 /// It is an [`Application`] of its own, for a port of its own or to be mounted:

@@ -99,12 +99,24 @@ pub(super) fn close(shared: &Shared, cx: &mut RequestContext) -> Result {
         None => 1,
         Some(number) => number.parse().map_err(|_| Error::not_found())?,
     };
+    let id = ConnectionId::from(id);
+    let seen = cx.optional_argument("peer")?;
     let servers = shared.servers(cx)?;
     let server = usize::checked_sub(number, 1).and_then(|at| servers.get(at));
-    if !server.is_some_and(|server| server.registry().close(ConnectionId::from(id))) {
+    let server = server.filter(|server| is_of(server, id, seen.as_deref()));
+    if !server.is_some_and(|server| server.registry().close(id)) {
         return Err(Error::not_found().message("there is no such connection"));
     }
-    tracing::info!(id, by = %cx.peer().remote(), "connection closed by an operator");
+    tracing::info!(id = id.get(), by = %cx.peer().remote(), "connection closed by an operator");
     cx.set_status(StatusCode::NO_CONTENT);
     cx.finish()
+}
+
+/// Whether a connection is that of the peer that the operator saw: the server may be another one by now, which has the
+/// same numbers.
+fn is_of(server: &ServerHandle, id: ConnectionId, seen: Option<&str>) -> bool {
+    let Some(seen) = seen else { return true };
+    let mut open = server.registry().snapshot().into_iter();
+    let it = open.find(|info| info.id() == id);
+    it.is_some_and(|info| info.peer().remote().to_string() == seen)
 }

@@ -285,8 +285,9 @@ function showConnections() {
 async function close(one) {
   if (!confirm(`Close connection ${one.id} (${one.protocol}, ${one.peer}) at once?`)) return;
   try {
-    const server = one.server ? `?server=${one.server}` : '';
-    const answer = await fetch(`connections/${one.id}/close${server}`, { method: 'POST', headers: { 'x-cyclone-admin': '1' } });
+    // The peer as well: the server may have begun anew meanwhile, and has the same numbers again.
+    const which = new URLSearchParams({ peer: one.peer, ...(one.server && { server: one.server }) });
+    const answer = await fetch(`connections/${one.id}/close?${which}`, { method: 'POST', headers: { 'x-cyclone-admin': '1' } });
     if (!answer.ok) notice(`Connection ${one.id}: ${(await answer.text()).trim()}`);
   } catch {
     notice(`Connection ${one.id} was not closed: the server does not answer.`);

@@ -110,8 +110,10 @@ async fn a_connection_is_closed_only_by_who_sends_the_header() {
         tokio::task::yield_now().await;
     }
     let close = |at, id: &str, headers: &str| {
+        // What was seen before a restart is the number of somebody else after it.
+        let (id, peer) = id.split_once('?').unwrap_or((id, ""));
         let request = format!(
-            "POST /connections/{id}/close HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n"
+            "POST /connections/{id}/close?{peer} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n"
         );
         async move { send(at, &request).await }
     };
@@ -132,6 +134,7 @@ async fn a_connection_is_closed_only_by_who_sends_the_header() {
         ),
         (address(&server, 1), "1", header, "403"),
         (at, "77777", header, "404"),
+        (at, "1?peer=192.0.2.1:1", header, "404"),
         (at, "x", header, "404"),
     ] {
         let (head, _) = close(at, id, headers).await;
@@ -152,7 +155,8 @@ async fn a_connection_is_closed_only_by_who_sends_the_header() {
     assert_eq!(server.registry().snapshot()[0].id().get(), 1);
     let same_origin =
         "x-cyclone-admin: 1\r\norigin: http://localhost\r\nsec-fetch-site: same-origin\r\n";
-    let (head, body) = close(at, "1", same_origin).await;
+    let own = format!("1?peer={}", idle.local_addr().unwrap());
+    let (head, body) = close(at, &own, same_origin).await;
     assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
     assert_eq!(body, "");
     assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0);
