@@ -45,6 +45,9 @@ const CHALLENGE_ALPN: &[u8] = b"acme-tls/1";
 /// a folder that only the owner may read. The work is that of a service, [`AcmeRenewal`]; a
 /// [`Server`](crate::Server) runs it for the endpoints that need it. Clones are handles of the same thing.
 ///
+/// The answer is known in this process only: where several processes share a port (`--worker-mode processes` of the
+/// runner) the authority comes to any of them, and orders fail. Workers in threads share one order.
+///
 /// Using it means to agree to the terms of the authority.
 ///
 /// ```no_run
