@@ -51,7 +51,7 @@ impl Executable {
         })
     }
 
-    /// The very program that runs here, in the working directory that is now: for daemons and workers.
+    /// The very program that runs here: for daemons and workers.
     pub(crate) fn same(&self) -> Command {
         let running = Path::new(RUNNING);
         let path = if running.exists() {
@@ -62,24 +62,26 @@ impl Executable {
         self.command(path)
     }
 
-    /// What is at the path of this program now, in the working directory of the start: for upgrades.
+    /// What is at the path of this program now: for upgrades.
     pub(crate) fn newest(&self) -> Command {
-        let mut command = self.command(&self.path);
-        if let Some(directory) = &self.directory
-            && env::current_dir().ok().as_ref() != Some(directory)
-        {
-            command.current_dir(directory);
-        }
-        command
+        self.command(&self.path)
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// In the working directory of the start: relative paths of the arguments begin there.
     fn command(&self, path: &Path) -> Command {
         let mut command = Command::new(path);
         command.arg0(&self.name).args(&self.arguments);
+        // One that has been removed cannot be entered again, and absolute paths do without.
+        if let (Some(start), Ok(now)) = (&self.directory, env::current_dir())
+            && now != *start
+            && start.is_dir()
+        {
+            command.current_dir(start);
+        }
         command
     }
 }

@@ -179,6 +179,26 @@ fn a_signal_upgrades_and_so_does_the_program_itself() {
 }
 
 #[test]
+fn the_directory_of_the_start_may_be_gone() {
+    let program = Program::new();
+    let release = program.path("release");
+    fs::create_dir(&release).unwrap();
+    let pid_file = format!("--pidfile={}", program.text("pid"));
+    let mut command = program.command(&["--port=0", &pid_file]);
+    command.current_dir(&release);
+    let mut running = super::harness::Running::of(command);
+    let address = running.address();
+    fs::remove_dir(&release).unwrap();
+    let answer = ask(&program);
+    assert!(answer.starts_with("ok "), "{answer}");
+    assert_eq!(running.code(), Some(0));
+    let new = program.pid();
+    assert_eq!(Client::connect(address).pid, new.as_raw_pid());
+    kill_process(new, Signal::TERM).unwrap();
+    wait_for_end(new);
+}
+
+#[test]
 fn a_new_process_that_fails_leaves_the_old_one_serving() {
     let program = Program::new();
     configure(&program, "");

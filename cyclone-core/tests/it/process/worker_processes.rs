@@ -183,6 +183,18 @@ fn a_start_that_fails_in_a_worker_fails_as_a_whole() {
 }
 
 #[test]
+fn relative_paths_mean_the_same_to_workers() {
+    let program = Program::new();
+    std::fs::create_dir(program.path("run")).unwrap();
+    std::fs::write(program.path("conf"), "version-name = 'two'\n").unwrap();
+    let running = start(&program, &["--rundir=run", "--config=conf"]);
+    let client = Client::connect(running.address());
+    assert_eq!(client.version, "two");
+    let directory = std::fs::read_link(format!("/proc/{}/cwd", client.pid)).unwrap();
+    assert_eq!(directory, program.path("run").canonicalize().unwrap());
+}
+
+#[test]
 fn sockets_of_systemd_reach_daemons_and_workers() {
     let program = Program::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
