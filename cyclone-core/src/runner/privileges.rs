@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use nix::fcntl::AtFlags;
 use nix::unistd::{
     Gid, Group, Uid, User, getgrouplist, getgroups, getresgid, getresuid, setgid, setgroups,
     setresgid, setresuid, setuid,
 };
 
 use super::exit::{EXIT_CONFIG, EXIT_NO_PERMISSION, Exit};
+use super::logging::LogHandle;
 use super::options::{Identity, ProcessOptions};
 
 #[cfg(test)]
@@ -62,21 +62,14 @@ impl Privileges {
         self.uid.is_none() && self.gid.is_none() && self.chroot.is_none()
     }
 
-    /// Gives a file that was opened already to the one who this process becomes: he has to open it again, after a
-    /// rotation or in a successor. Without the right to do so it stays as it is.
-    pub(crate) fn give(&self, file: &Path) {
-        let (Some(uid), gid) = (self.uid, self.gid) else {
+    /// Gives the log file to the one who this process becomes: he has to open it again, after a rotation or in a
+    /// successor. Without the right to do so it stays as it is.
+    pub(crate) fn give(&self, log: &LogHandle) {
+        let Some(uid) = self.uid else {
             return;
         };
-        let given = nix::unistd::fchownat(
-            rustix::fs::CWD,
-            file,
-            Some(uid),
-            gid,
-            AtFlags::AT_SYMLINK_NOFOLLOW,
-        );
-        if let Err(error) = given {
-            tracing::debug!(path = %file.display(), %error, "cannot give a file away");
+        if let Err(error) = log.change_owner(Some(uid.as_raw()), self.gid.map(Gid::as_raw)) {
+            tracing::debug!(%error, "the log file stays as it is");
         }
     }
 

@@ -12,7 +12,7 @@ use super::control::{Control, Parent};
 use super::daemon;
 use super::executable::Executable;
 use super::exit::{EXIT_CONFIG, EXIT_OK, EXIT_USAGE, Exit};
-use super::logging::{self, LogHandle, LogOutput};
+use super::logging::{self, LogHandle};
 use super::notify::Notify;
 use super::options::{Action, OptionsError, Origin, Parsed, Settings, WorkerMode};
 use super::privileges::Privileges;
@@ -174,9 +174,7 @@ where
     }
     let handle = logging::start(&settings.log).map_err(|error| Exit::of(EXIT_CONFIG, &error))?;
     let handle = log.insert(handle).clone();
-    if let LogOutput::File(path) = &settings.log.output {
-        privileges.give(path);
-    }
+    privileges.give(&handle);
     let signals = Signals::install()
         .map_err(|error| Exit::os("cannot install the signal handlers", &error))?;
     let (process, asked) = Process::new();

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fstat, openat, statat,
+    AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchown, fstat, openat,
+    statat,
 };
 use rustix::io::Errno;
 
@@ -32,6 +33,8 @@ pub(super) struct LogFile {
     /// Which file it is, if it is one that can be set aside.
     identity: Option<Identity>,
     rotation: Rotation,
+    /// Who the file was given to; those that are made later are his too.
+    owner: Option<(Option<Uid>, Option<Gid>)>,
     /// The end of the file is a piece of a line.
     is_torn: bool,
     rotate_after: Option<Instant>,
@@ -56,6 +59,7 @@ impl LogFile {
             file,
             identity,
             rotation,
+            owner: None,
             is_torn: false,
             rotate_after: None,
         })
@@ -80,7 +84,17 @@ impl LogFile {
     fn follow(&mut self) -> io::Result<()> {
         (self.file, self.identity) = open_file(&self.directory, &self.name)?;
         self.is_torn = false;
+        // Without the right to do so it stays as it is.
+        let _ = self.give();
         Ok(())
+    }
+
+    fn give(&self) -> rustix::io::Result<()> {
+        match (self.owner, self.identity) {
+            (Some((uid, gid)), Some(_)) => fchown(&self.file, uid, gid),
+            // A terminal, a pipe or a device is not ours to give.
+            _ => Ok(()),
+        }
     }
 
     /// Sees that the file is the one of its name, and that it has room for the line.
@@ -197,12 +211,8 @@ impl Sink for LogFile {
     }
 
     fn change_owner(&mut self, uid: Option<u32>, gid: Option<u32>) -> Result<(), LogError> {
-        // A terminal, a pipe or a device is not ours to give.
-        if self.identity.is_none() {
-            return Ok(());
-        }
-        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        rustix::fs::fchown(&self.file, uid, gid).map_err(|error| {
+        self.owner = Some((uid.map(Uid::from_raw), gid.map(Gid::from_raw)));
+        self.give().map_err(|error| {
             LogError::io("cannot give away the log file", &self.path, error.into())
         })
     }

@@ -63,7 +63,8 @@ impl LogHandle {
         lock(&self.inner.level).clone()
     }
 
-    /// Gives the log file to a user and a group, before the process becomes that user.
+    /// Gives the log file to a user and a group, before the process becomes that user; those that take its place later
+    /// are given to them too. Devices, pipes and terminals stay whose they are.
     ///
     /// So the file can be opened again by its name. To set files aside, the user must be able to write to the directory
     /// too; if it is not, the file grows, and standard error is told.

@@ -3,6 +3,7 @@
 mod format;
 mod lines;
 mod output;
+mod owner;
 mod rotation;
 mod syslog;
 

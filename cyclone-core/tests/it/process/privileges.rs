@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
+use std::io::BufRead;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, Signal, getuid};
@@ -133,6 +134,55 @@ fn worker_processes_drop_and_the_one_that_leads_them_serves_nobody() {
     assert!(workers.iter().any(|worker| worker.as_raw_pid() == served));
     running.signal(Signal::TERM);
     assert_eq!(running.exit().0, Some(0));
+}
+
+#[test]
+fn a_log_that_is_no_file_is_not_given_away() {
+    let program = Program::new();
+    if !is_root(&program) {
+        return;
+    }
+    // As `/dev/null`, with which the machine would have to live.
+    let pipe = program.path("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    // Who opens both ends waits for nobody.
+    let both = fs::File::options().read(true).write(true).open(&pipe);
+    let mut lines = std::io::BufReader::new(both.unwrap()).lines();
+    let uid = format!("--uid={UID}");
+    let gid = format!("--gid={GID}");
+    let mut running = program
+        .command(&["--port=0", &uid, &gid, "--logfile=pipe"])
+        .spawn()
+        .unwrap();
+    assert!(lines.any(|line| line.unwrap().contains("] serving")));
+    assert_eq!(fs::metadata(&pipe).unwrap().uid(), 0);
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn workers_go_on_writing_to_the_log_that_was_opened_again() {
+    let program = Program::new();
+    if !is_root(&program) {
+        return;
+    }
+    let uid = format!("--uid={UID}");
+    let gid = format!("--gid={GID}");
+    let daemon = program.daemonize(&["--port=0", "--worker-mode=processes", &uid, &gid]);
+    let address = daemon.address();
+    fs::rename(program.path("log"), program.path("log.old")).unwrap();
+    daemon.signal(Signal::USR1);
+    // The one that leads opens it first, and its worker writes to it.
+    while !fs::read_to_string(program.path("log")).is_ok_and(|log| log.contains("opened the log")) {
+        Client::connect(address).ping().unwrap();
+    }
+    let log = fs::metadata(program.path("log")).unwrap();
+    assert_eq!(
+        (log.uid().to_string(), log.gid().to_string()),
+        (UID.to_owned(), GID.to_owned())
+    );
+    daemon.stop();
 }
 
 #[test]
