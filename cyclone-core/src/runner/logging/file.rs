@@ -1,16 +1,17 @@
 //! A log file that threads and processes append to, and that any of them sets aside.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchown, fstat, openat,
-    statat,
+    readlinkat, statat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::output::Sink;
 use super::rotation::Rotation;
@@ -236,12 +237,11 @@ fn open_file(directory: &OwnedFd, name: &OsString) -> io::Result<(OwnedFd, Optio
         | OFlags::CLOEXEC
         | OFlags::NOCTTY
         | OFlags::NONBLOCK;
-    let file = openat(
-        directory.as_fd(),
-        name,
-        flags,
-        Mode::from_raw_mode(LOG_FILE_MODE),
-    )?;
+    let mode = Mode::from_raw_mode(LOG_FILE_MODE);
+    let file = match openat(directory, name, flags | OFlags::NOFOLLOW, mode) {
+        Err(Errno::LOOP) => openat(directory, target(directory, name)?, flags, mode)?,
+        file => file?,
+    };
     let stat = fstat(&file)?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
         return Ok((file, Some(identity_of(&stat))));
@@ -249,6 +249,18 @@ fn open_file(directory: &OwnedFd, name: &OsString) -> io::Result<(OwnedFd, Optio
     let flags = rustix::fs::fcntl_getfl(&file)?;
     rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
     Ok((file, None))
+}
+
+/// Where a symbolic link leads. Root follows none of somebody else, who could let him write to any file.
+fn target(directory: &OwnedFd, name: &OsString) -> io::Result<CString> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let link = openat(directory, name, flags, Mode::empty())?;
+    let owner = fstat(&link)?.st_uid;
+    if geteuid().is_root() && owner != Uid::ROOT.as_raw() {
+        let reason = format!("it is a symbolic link of user {owner}, which root does not follow");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    }
+    Ok(readlinkat(&link, "", Vec::new())?)
 }
 
 fn identity_of(stat: &Stat) -> Identity {
