@@ -43,7 +43,7 @@ pub(super) fn settings<A: clap::Args>(
     let settings = Settings {
         args,
         endpoints: endpoints(listening, &origins),
-        tls_endpoints: tls_endpoints(tls, &origins, &base)?,
+        tls_endpoints: tls_endpoints(tls, &origins, &base, layers.is_start)?,
         app_opts,
         ssl_app_opts,
         log: log_options(logs, &process, layers.program.name(), &origins, &base)?,
@@ -93,12 +93,14 @@ fn tls_endpoints(
     options: Tls,
     origins: &Origins<'_>,
     base: &Path,
+    is_start: bool,
 ) -> Result<Vec<Endpoint>, OptionsError> {
     let (cert, key) = (base.join(&options.ssl_cert), base.join(&options.ssl_key));
     let mut endpoints = Vec::new();
     let named = origins.is_set("ssl-cert") || origins.is_set("ssl-key");
     if named || (cfg!(feature = "tls") && cert.is_file() && key.is_file()) {
-        for (option, path) in [("ssl-cert", &cert), ("ssl-key", &key)] {
+        let files = [("ssl-cert", &cert), ("ssl-key", &key)];
+        for (option, path) in files.into_iter().filter(|_| is_start) {
             std::fs::File::open(path).map_err(|error| {
                 OptionsError::of(
                     option,

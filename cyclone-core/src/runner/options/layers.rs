@@ -25,6 +25,8 @@ pub(super) struct Layers {
     environment: Vec<(String, OsString)>,
     /// Where relative paths of the command line start; a daemon is elsewhere later.
     directory: PathBuf,
+    /// Whether they are read for the first time, with the privileges of the start.
+    pub(super) is_start: bool,
 }
 
 impl Layers {
@@ -45,6 +47,15 @@ impl Layers {
             arguments,
             environment,
             directory,
+            is_start: true,
+        }
+    }
+
+    /// The same, to be read again.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            is_start: false,
+            ..self.clone()
         }
     }
 

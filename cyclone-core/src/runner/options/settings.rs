@@ -98,12 +98,13 @@ impl<A: clap::Args> Settings<A> {
     /// Reads the configuration file again and returns the new settings with what is different in them.
     ///
     /// Command line and environment are those of the first time, and still stronger than the file. Nothing is
-    /// applied: that is the caller's decision, for each option.
+    /// applied: that is the caller's decision, for each option. The files of certificates and keys are not looked at:
+    /// they may be out of reach since privileges were dropped.
     ///
     /// # Errors
     /// As at the start; these settings stay what they are.
     pub fn reload(&self) -> Result<Reloaded<A>, OptionsError> {
-        match super::layers::parse::<A>(&self.layers)? {
+        match super::layers::parse::<A>(&self.layers.again())? {
             Parsed::Run(settings) => {
                 let changes = Change::between(&self.values, &settings.values);
                 Ok(Reloaded {

@@ -75,3 +75,27 @@ fn without_a_file_nothing_changes() {
     let settings = Told::nothing().settings::<Args>();
     assert!(settings.reload().unwrap().changes.is_empty());
 }
+
+#[test]
+fn files_that_only_the_start_could_read_do_not_matter() {
+    let told = Told::nothing().in_file("log-level = 'info'");
+    let (cert, key) = (
+        told.directory.path().join("a.crt"),
+        told.directory.path().join("a.key"),
+    );
+    let files = [cert, key].map(|path| {
+        std::fs::write(&path, "").unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let told = told.on_line(&["--ssl-cert", &files[0], "--ssl-key", &files[1]]);
+    let settings = told.settings::<Args>();
+    for file in files {
+        std::fs::remove_file(file).unwrap();
+    }
+    let told = told.in_file("log-level = 'debug'");
+    assert_eq!(
+        changes(&settings, &told),
+        ["log-level: \"info\" -> \"debug\" (app.toml:1)"],
+    );
+    assert_eq!(settings.reload().unwrap().settings.tls_endpoints.len(), 1);
+}
