@@ -63,6 +63,8 @@ struct Progress {
     handover: Handover,
     /// Why a worker was lost.
     lost: Option<Exit>,
+    /// Whether a reload was asked for while another one went on, which may have read what was there before.
+    reload_again: bool,
 }
 
 impl Control<'_> {
@@ -230,7 +232,11 @@ impl Control<'_> {
                     _ => format!("{}; reload failed: {}", self.status(), failed.join("; ")),
                 };
                 tracing::info!("reloaded");
-                self.notify.ready(&status);
+                if std::mem::take(&mut progress.reload_again) && progress.ends == 0 {
+                    self.workers.reload();
+                } else {
+                    self.notify.ready(&status);
+                }
             }
             News::Asked(ask) => self.asked_for(ask, progress).await,
             News::Lost(exit) => {
@@ -295,7 +301,7 @@ impl Control<'_> {
         self.workers.order(Order::Cut);
     }
 
-    fn reload(&mut self, progress: &Progress) {
+    fn reload(&mut self, progress: &mut Progress) {
         if progress.ends > 0 {
             return;
         }
@@ -311,7 +317,8 @@ impl Control<'_> {
             let status = format!("{}; reload failed: {reason}", self.status());
             self.notify.ready(&status);
         } else if !self.workers.reload() {
-            tracing::warn!("a reload is still going on");
+            tracing::info!("a reload is still going on, another one follows");
+            progress.reload_again = true;
         }
     }
 

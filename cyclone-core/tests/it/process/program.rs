@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cyclone_core::runner::options::Program as Named;
@@ -44,6 +44,9 @@ struct Options {
 }
 
 /// The program; not a test of its own.
+    /// Where every reload connects to, and waits until it hears something
+    #[arg(long)]
+    reload_gate: Option<PathBuf>,
 #[test]
 fn main() {
     if !is_child(MAIN) {
@@ -89,6 +92,12 @@ async fn build(start: Start<Options>) -> Result<Server, BuildError> {
             format!("hi {} {name} {worker}\n", std::process::id()),
         )
     });
+    if let Some(path) = options.reload_gate.clone() {
+        start.on_reload("gate", move |_settings| {
+            let path = path.clone();
+            async move { Ok(pass(&path).await?) }
+        });
+    }
     let server = Server::new().listen_all(start.endpoints(), protocol);
     let server = match needy {
         true => server.listen(cyclone_core::Endpoint::loopback(0), Needy),
@@ -164,11 +173,15 @@ impl Service for Gate {
     }
 
     async fn start(&self, _cx: &ServiceContext) -> Result<(), ServiceError> {
-        let mut stream = UnixStream::connect(&self.0).await?;
-        stream
-            .write_all(format!("{}\n", std::process::id()).as_bytes())
-            .await?;
-        stream.read_u8().await?;
-        Ok(())
+        Ok(pass(&self.0).await?)
     }
+}
+
+/// Says who it is, and waits until it hears something.
+async fn pass(gate: &Path) -> std::io::Result<()> {
+    let mut stream = UnixStream::connect(gate).await?;
+    let own = format!("{}\n", std::process::id());
+    stream.write_all(own.as_bytes()).await?;
+    stream.read_u8().await?;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the signals do, in one process.
 
 use std::fs;
+use std::io::Write;
 
 use rustix::process::Signal;
 
@@ -75,6 +76,35 @@ fn a_hang_up_reloads_in_every_worker_with_the_new_settings() {
         running.signal(Signal::TERM);
         let (code, said) = running.exit();
         assert_eq!((code, said.as_str()), (Some(0), ""), "{mode}");
+    }
+}
+
+#[test]
+fn a_hang_up_during_a_reload_is_not_lost() {
+    for mode in ["--worker-mode=threads", "--worker-mode=processes"] {
+        let program = Program::new();
+        let gate = std::os::unix::net::UnixListener::bind(program.path("gate")).unwrap();
+        fs::write(program.path("conf"), "version-name = 'one'\n").unwrap();
+        let arguments = [
+            "--port=0",
+            "--config=conf",
+            "--reload-gate=gate",
+            "--reloads=reloads",
+            mode,
+        ];
+        let mut running = program.start(&arguments);
+        running.signal(Signal::HUP);
+        let (mut first, _) = gate.accept().unwrap();
+        fs::write(program.path("conf"), "version-name = 'two'\n").unwrap();
+        running.signal(Signal::HUP);
+        running.wait_for("a reload is still going on");
+        first.write_all(b"x").unwrap();
+        let (mut second, _) = gate.accept().unwrap();
+        second.write_all(b"x").unwrap();
+        running.wait_for("] reloaded");
+        running.wait_for("] reloaded");
+        let noted = program.read("reloads");
+        assert_eq!(noted.lines().last(), Some("worker 0: two"), "{mode}");
     }
 }
 
