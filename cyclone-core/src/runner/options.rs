@@ -64,6 +64,7 @@
 //! configuration file itself starts where the program was started.
 
 pub use choices::{Affinity, Identity, MAX_CORES, MAX_WORKERS, WorkerMode, Workers};
+pub(in crate::runner) use definition::is_built_in;
 pub use definition::{DEFAULT_PORT, DEFAULT_SSL_CERT, DEFAULT_SSL_KEY, DEFAULT_SSL_PORT};
 pub use error::OptionsError;
 pub use file::MAX_CONFIG_BYTES;

@@ -14,7 +14,7 @@ use super::executable::Executable;
 use super::exit::{EXIT_CONFIG, EXIT_OK, EXIT_USAGE, Exit};
 use super::logging::{self, LogHandle};
 use super::notify::Notify;
-use super::options::{Action, OptionsError, Origin, Parsed, Settings, WorkerMode};
+use super::options::{Action, OptionsError, Origin, Parsed, Settings, WorkerMode, is_built_in};
 use super::privileges::Privileges;
 use super::process::Process;
 use super::report::Report;
@@ -291,11 +291,15 @@ fn reload<A: clap::Args>(hooks: &Hooks<A>, log: &LogHandle) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     for change in &reloaded.changes {
-        tracing::info!(%change, "the configuration has changed");
-        if change.option == LOG_LEVEL
-            && let Err(error) = log.set_level(&reloaded.settings.log.level)
-        {
-            return vec![error.to_string()];
+        if change.option == LOG_LEVEL {
+            tracing::info!(%change, "the configuration has changed");
+            if let Err(error) = log.set_level(&reloaded.settings.log.level) {
+                return vec![error.to_string()];
+            }
+        } else if is_built_in(&change.option) {
+            tracing::warn!(%change, "the configuration has changed, which takes an upgrade or a restart");
+        } else {
+            tracing::info!(%change, "the configuration has changed");
         }
     }
     hooks.set_settings(reloaded.settings);

@@ -189,6 +189,13 @@ pub(super) struct Configuration {
     pub(super) man: bool,
 }
 
+/// Whether an option, by its long name, is one of these and not one of the application.
+pub(in crate::runner) fn is_built_in(option: &str) -> bool {
+    let all = BuiltIn::augment_args(clap::Command::new("built-in"));
+    all.get_arguments()
+        .any(|arg| arg.get_long() == Some(option))
+}
+
 /// Options that are orders and not settings: only for the command line.
 pub(super) const ORDERS: [&str; 5] = ["print-config", "check", "completions", "man", "upgrade"];
 

@@ -80,6 +80,26 @@ fn a_hang_up_reloads_in_every_worker_with_the_new_settings() {
 }
 
 #[test]
+fn a_reload_says_what_it_does_not_apply() {
+    let program = Program::new();
+    fs::write(program.path("conf"), "log-backups = 1\n").unwrap();
+    let mut running = program.start(&["--port=0", "--config=conf"]);
+    fs::write(
+        program.path("conf"),
+        "log-backups = 2\nversion-name = 'two'\n",
+    )
+    .unwrap();
+    running.signal(Signal::HUP);
+    let said = running.wait_for("version-name: ");
+    assert!(said.contains("[I ") && !said.contains("restart"), "{said}");
+    let said = running.wait_for("log-backups: 1 -> 2");
+    assert!(
+        said.contains("[W ") && said.contains("takes an upgrade or a restart"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_hang_up_during_a_reload_is_not_lost() {
     for mode in ["--worker-mode=threads", "--worker-mode=processes"] {
         let program = Program::new();
