@@ -57,7 +57,7 @@
 //!
 //! [`Start::endpoints`] gives each worker a socket of its own (`SO_REUSEPORT`), over which the kernel spreads
 //! connections; other endpoints are one socket for all. `--affinity` binds each worker to one of the processors that the
-//! program may use. What servers of one process share, as a cache, is made outside of `build`; for what there may be only
+//! program may use, and the one that has a thread for each core to all of them. What servers of one process share, as a cache, is made outside of `build`; for what there may be only
 //! one of, [`Start::worker`] is the number.
 //!
 //! With processes the one that was started leads the others and serves nobody: it keeps the privileges of the start, as

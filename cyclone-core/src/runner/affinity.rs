@@ -43,10 +43,17 @@ pub(crate) fn pin(worker: usize, allowed: &[usize]) -> io::Result<usize> {
     else {
         return Err(io::Error::other("there is no processor to choose from"));
     };
-    let mut set = CpuSet::new();
-    set.set(*cpu);
-    sched_setaffinity(None, &set)?;
+    restrict(&[*cpu])?;
     Ok(*cpu)
+}
+
+/// Keeps the calling thread, and those that it starts, on these processors.
+pub(crate) fn restrict(cpus: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        set.set(*cpu);
+    }
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 #[cfg(test)]

@@ -133,9 +133,13 @@ where
     Fut: Future<Output = Result<Server, BuildError>>,
 {
     if let Some(processors) = &plan.processors {
-        let cpu = affinity::pin(teller.number, processors)
-            .map_err(|error| Exit::os("cannot bind a worker to its processor", &error))?;
-        tracing::debug!(worker = teller.number, cpu, "bound to a processor");
+        let failed = |error| Exit::os("cannot bind a worker to its processor", &error);
+        if plan.multi_threaded {
+            affinity::restrict(processors).map_err(failed)?;
+        } else {
+            let cpu = affinity::pin(teller.number, processors).map_err(failed)?;
+            tracing::debug!(worker = teller.number, cpu, "bound to a processor");
+        }
     }
     let runtime =
         runtime(plan.multi_threaded).map_err(|error| Exit::os("cannot start a runtime", &error))?;

@@ -120,6 +120,8 @@ pub(super) struct Process {
     #[arg(long, value_name = "MODE", value_enum, default_value = "threads")]
     pub(super) worker_mode: WorkerMode,
     /// Tie each worker to a processor: `auto`, or the processors to use, such as `0:3,8`
+    ///
+    /// Without --workers, the threads of the one worker share these processors.
     #[arg(long, value_name = "CORES", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     pub(super) affinity: Option<Affinity>,
     /// How long connections may take to end at shutdown

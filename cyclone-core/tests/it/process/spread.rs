@@ -93,6 +93,15 @@ fn workers_are_bound_to_the_processors_that_may_be_used() {
 }
 
 #[test]
+fn the_threads_of_a_single_worker_share_the_processors() {
+    let program = Program::new();
+    let running = program.start(&["--port=0", "--affinity"]);
+    let allowed = status_of_threads(rustix::process::getpid(), "Cpus_allowed_list:");
+    let bound = status_of_threads(running.pid(), "Cpus_allowed_list:");
+    assert!(bound.iter().all(|list| *list == allowed[0]), "{bound:?}");
+}
+
+#[test]
 fn every_worker_ends_with_the_program() {
     let program = Program::new();
     let running = program.start(&["--port=0", "--workers=3"]);
