@@ -180,7 +180,7 @@ mod workers;
 ///
 /// `build` is called once for each worker, in the runtime of that worker. The server that it returns gets the
 /// [`Process`] and the [`LogHandle`] among its resources, and `--shutdown-timeout` as its deadline if
-/// somebody has set it. The options of the application are `A`, a [`clap::Args`], or `()`.
+/// somebody has set it, [`Program::default_value`] too. The options of the application are `A`, a [`clap::Args`], or `()`.
 ///
 /// A panic of `build` ends the program with [`EXIT_SOFTWARE`].
 pub fn main<A, F, Fut>(build: F) -> ExitCode

@@ -180,7 +180,7 @@ where
     let (process, asked) = Process::new();
     let hooks = Hooks::new(Arc::clone(&settings));
     let reload = || reload(&hooks, &handle);
-    let multi_threaded = is_default(&settings, "workers");
+    let multi_threaded = settings.is_built_in_default("workers");
     let mut plan = Plan {
         settings: Arc::clone(&settings),
         build,
@@ -304,13 +304,6 @@ fn reload<A: clap::Args>(hooks: &Hooks<A>, log: &LogHandle) -> Vec<String> {
     }
     hooks.set_settings(reloaded.settings);
     Vec::new()
-}
-
-/// Whether nobody has set an option.
-pub(crate) fn is_default<A>(settings: &Settings<A>, option: &str) -> bool {
-    settings
-        .origin(option)
-        .is_none_or(|origin| *origin == Origin::Default)
 }
 
 /// The exit of a mistake in what the program was told.

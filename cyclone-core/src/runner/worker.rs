@@ -245,7 +245,7 @@ where
     let server = (plan.build)(start).await;
     let mut server = server.map_err(|error| Exit::build(error.as_ref()))?;
     // Otherwise the application has the last word.
-    if !super::run::is_default(&plan.settings, "shutdown-timeout") {
+    if !plan.settings.is_built_in_default("shutdown-timeout") {
         server = server.shutdown_deadline(plan.settings.process.shutdown_timeout);
     }
     Ok(server

@@ -91,6 +91,11 @@ impl Program {
         &self.name
     }
 
+    /// Whether the program gives an option another default.
+    pub(super) fn has_default(&self, option: &str) -> bool {
+        self.defaults.iter().any(|(name, _)| name == option)
+    }
+
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }

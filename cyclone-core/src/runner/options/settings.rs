@@ -85,6 +85,13 @@ impl<A> Settings<A> {
         Some(&value.origin)
     }
 
+    /// Whether an option has the value that it has in every program: nobody set it, and the program has no default of
+    /// its own.
+    pub(in crate::runner) fn is_built_in_default(&self, option: &str) -> bool {
+        let by_nobody = |origin: &Origin| *origin == Origin::Default;
+        self.origin(option).is_none_or(by_nobody) && !self.layers.program.has_default(option)
+    }
+
     /// The effective configuration as TOML, each value with its origin: what `--print-config` prints.
     ///
     /// The text is a configuration file that gives the same settings. What nobody set is a comment, and so is what

@@ -27,6 +27,9 @@ pub(super) const SEPARATOR: char = '\u{1f}';
 /// How long an upgrade may take, in milliseconds.
 pub(super) const UPGRADE_MS: &str = "CYCLONE_CORE_TEST_UPGRADE_MS";
 
+/// The default of an option, as the program gives it.
+pub(super) const DEFAULT: &str = "CYCLONE_CORE_TEST_DEFAULT";
+
 #[derive(clap::Args)]
 struct Options {
     /// What the program says of itself to everyone
@@ -41,12 +44,12 @@ struct Options {
     /// Where every reload is noted
     #[arg(long)]
     reloads: Option<PathBuf>,
-}
-
-/// The program; not a test of its own.
     /// Where every reload connects to, and waits until it hears something
     #[arg(long)]
     reload_gate: Option<PathBuf>,
+}
+
+/// The program; not a test of its own.
 #[test]
 fn main() {
     if !is_child(MAIN) {
@@ -57,7 +60,12 @@ fn main() {
     let limit = std::env::var(UPGRADE_MS).map_or(PATIENCE, |limit| {
         Duration::from_millis(limit.parse().unwrap())
     });
-    let code = Runner::new(Named::new("program"))
+    let mut program = Named::new("program");
+    if let Ok(default) = std::env::var(DEFAULT) {
+        let (option, value) = default.split_once('=').unwrap();
+        program = program.default_value(option, value);
+    }
+    let code = Runner::new(program)
         .arguments(["program"].into_iter().chain(arguments))
         .upgrade_timeout(limit)
         .main(build);
@@ -84,6 +92,12 @@ async fn build(start: Start<Options>) -> Result<Server, BuildError> {
         });
         start.on_reload("broken", |_settings| async { Err("no such key".into()) });
     }
+    if let Some(path) = options.reload_gate.clone() {
+        start.on_reload("gate", move |_settings| {
+            let path = path.clone();
+            async move { Ok(pass(&path).await?) }
+        });
+    }
     let (name, worker) = (options.version_name.clone(), start.worker());
     let needy = options.trouble.as_deref() == Some("resource");
     let protocol = protocol_fn("program", move |connection: Connection| {
@@ -92,12 +106,6 @@ async fn build(start: Start<Options>) -> Result<Server, BuildError> {
             format!("hi {} {name} {worker}\n", std::process::id()),
         )
     });
-    if let Some(path) = options.reload_gate.clone() {
-        start.on_reload("gate", move |_settings| {
-            let path = path.clone();
-            async move { Ok(pass(&path).await?) }
-        });
-    }
     let server = Server::new().listen_all(start.endpoints(), protocol);
     let server = match needy {
         true => server.listen(cyclone_core::Endpoint::loopback(0), Needy),

@@ -8,6 +8,7 @@ use std::fs;
 use rustix::process::Pid;
 
 use super::harness::{Client, Program, Running, status_of_threads};
+use super::program::DEFAULT;
 
 /// Connections of which so many belong to each of two workers, at least: 40 % of 2,000, nine standard deviations below
 /// the half.
@@ -99,6 +100,18 @@ fn the_threads_of_a_single_worker_share_the_processors() {
     let allowed = status_of_threads(rustix::process::getpid(), "Cpus_allowed_list:");
     let bound = status_of_threads(running.pid(), "Cpus_allowed_list:");
     assert!(bound.iter().all(|list| *list == allowed[0]), "{bound:?}");
+}
+
+#[test]
+fn workers_by_default_of_the_program_have_one_thread_each() {
+    let program = Program::new();
+    let mut command = program.command(&["--port=0"]);
+    command.env(DEFAULT, "workers=2");
+    let running = Running::of(command);
+    let mut names = status_of_threads(running.pid(), "Name:");
+    names.retain(|name| name.starts_with("worker-") || name.starts_with("tokio"));
+    names.sort_unstable();
+    assert_eq!(names, ["worker-0", "worker-1"]);
 }
 
 #[test]
