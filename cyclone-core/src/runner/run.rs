@@ -28,7 +28,7 @@ use super::worker_process::{self, Orders, WorkerProcess};
 use super::workers::{Launch, Workers};
 use crate::backoff::BackoffPolicy;
 use crate::server::Server;
-use setup::{claim, enter, worker_count};
+use setup::{claim, enter, share_tls, worker_count};
 
 mod setup;
 
@@ -149,9 +149,9 @@ where
             .parse_from::<A>(arguments, std::env::vars_os()),
         None => runner.program.parse::<A>(),
     };
-    let settings = match parsed.map_err(|error| wrong(&error))? {
+    let mut settings = match parsed.map_err(|error| wrong(&error))? {
         Parsed::Print(text) => return Ok(Done::Said(text)),
-        Parsed::Run(settings) => Arc::new(*settings),
+        Parsed::Run(settings) => *settings,
     };
     let options = &settings.process;
     if part.is_none() {
@@ -170,11 +170,17 @@ where
     let workers = worker_count(options, processors.as_deref())?;
     enter(options, part.map(|(part, _)| *part))?;
     if settings.action == Action::Check {
-        return check(settings, build, workers).await;
+        return check(Arc::new(settings), build, workers).await;
     }
     let handle = logging::start(&settings.log).map_err(|error| Exit::of(EXIT_CONFIG, &error))?;
     let handle = log.insert(handle).clone();
     privileges.give(&handle);
+    let in_processes = options.worker_mode == WorkerMode::Processes;
+    if workers > 1 && !in_processes {
+        share_tls(&mut settings);
+    }
+    let settings = Arc::new(settings);
+    let options = &settings.process;
     let signals = Signals::install()
         .map_err(|error| Exit::os("cannot install the signal handlers", &error))?;
     let (process, asked) = Process::new();
@@ -216,7 +222,6 @@ where
         None => (Parent::None, Inheritance::default()),
     };
     let (pid_file, requests) = claim(options, inheritance.pid_file, inheritance.requests)?;
-    let in_processes = options.worker_mode == WorkerMode::Processes;
     let launch = match in_processes {
         true => processes(executable.clone(), workers, options.daemonize),
         false => threads(plan),

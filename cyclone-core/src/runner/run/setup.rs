@@ -8,10 +8,14 @@ use rustix::process::umask;
 use crate::runner::affinity;
 use crate::runner::daemon::{self, DEFAULT_DAEMON_UMASK};
 use crate::runner::exit::{EXIT_CONFIG, Exit};
-use crate::runner::options::{ProcessOptions, Workers};
+use crate::runner::options::{ProcessOptions, Settings, Workers};
 use crate::runner::pidfile::PidFile;
 use crate::runner::requests::Requests;
 use crate::runner::role::Part;
+
+#[cfg(test)]
+#[cfg(all(feature = "self-signed", feature = "ring"))]
+mod tests;
 
 /// How many workers there are to be.
 pub(super) fn worker_count(
@@ -48,6 +52,21 @@ pub(super) fn enter(options: &ProcessOptions, part: Option<Part>) -> Result<(), 
     }
     Ok(())
 }
+
+/// Reads the certificates of the endpoints once, so that the workers of this process share them, and their sessions. What
+/// cannot be read is told by the server that binds.
+#[cfg(feature = "tls")]
+pub(super) fn share_tls<A>(settings: &mut Settings<A>) {
+    let tls_endpoints = settings.tls_endpoints.iter_mut();
+    for endpoint in settings.endpoints.iter_mut().chain(tls_endpoints) {
+        if let Ok(loaded) = endpoint.clone().load_tls() {
+            *endpoint = loaded;
+        }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+pub(super) fn share_tls<A>(_settings: &mut Settings<A>) {}
 
 /// The pid file and the socket beside it: the predecessor's if they are the same, and otherwise new ones.
 pub(super) fn claim(
