@@ -15,6 +15,9 @@ mod tests;
 /// The file of the running program, whatever has happened to its path since.
 const RUNNING: &str = "/proc/self/exe";
 
+/// The name of the process, of which the kernel keeps the first 15 bytes (proc(5)).
+const COMMAND_NAME: &str = "/proc/self/comm";
+
 /// What the kernel adds to the path of a program whose file is gone (proc(5)).
 const DELETED: &[u8] = b" (deleted)";
 
@@ -60,6 +63,15 @@ impl Executable {
             &self.path
         };
         self.command(path)
+    }
+
+    /// Gives a process that [`same`](Self::same) started the name of its program, by which `ps` and `pkill` find it:
+    /// the kernel calls it after the path, and that is `exe`.
+    pub(crate) fn keep_name(&self) {
+        if let Some(name) = self.path.file_name() {
+            // Where there is no /proc it was not started by that path.
+            let _ = std::fs::write(COMMAND_NAME, name.as_bytes());
+        }
     }
 
     /// What is at the path of this program now: for upgrades.

@@ -143,6 +143,9 @@ where
 {
     let executable = Executable::current()
         .map_err(|error| Exit::os("cannot find the program itself", &error))?;
+    if part.is_some() {
+        executable.keep_name();
+    }
     let parsed = match &runner.arguments {
         Some(arguments) => runner
             .program

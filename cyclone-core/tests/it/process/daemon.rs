@@ -63,6 +63,8 @@ fn the_daemon_has_no_terminal_no_streams_and_a_session_of_its_own() {
         let target = fs::read_link(format!("/proc/{pid}/fd/{stream}")).unwrap();
         assert_eq!(target.to_str(), Some("/dev/null"), "stream {stream}");
     }
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    assert_eq!(name, "program\n");
     // The log was made with the default umask of a daemon, and the pid file is for everyone to read.
     let mode = |name| {
         fs::metadata(program.path(name))
