@@ -21,7 +21,7 @@ use crate::endpoint::{DEFAULT_BACKLOG, Endpoint};
 use std::os::fd::OwnedFd;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Duplicates of all sockets of a set.
 pub(crate) fn duplicate(set: &Set) -> io::Result<Set> {
@@ -51,11 +51,12 @@ pub(crate) fn another(set: &Set) -> io::Result<Set> {
         .collect()
 }
 
-/// Spreads the sets of a predecessor's workers over this many workers; who finds none gets nothing.
+/// Spreads the sets of a predecessor's workers over this many workers at most.
 ///
 /// No set is left over: connections may be waiting in its sockets.
 pub(crate) fn distribute(sets: Vec<Set>, workers: usize) -> Vec<Set> {
-    let mut distributed: Vec<Set> = (0..workers).map(|_| Set::new()).collect();
+    let heirs = workers.min(sets.len());
+    let mut distributed: Vec<Set> = (0..heirs).map(|_| Set::new()).collect();
     for (at, set) in sets.into_iter().enumerate() {
         if let Some(mine) = distributed.get_mut(at.checked_rem(workers).unwrap_or_default()) {
             mine.extend(set);

@@ -15,8 +15,12 @@ use super::child::Child;
 use super::executable::Executable;
 use super::exit::Exit;
 use super::notify::WATCHDOG_PID_VARIABLE;
+use super::options::MAX_WORKERS;
 use super::role::Part;
 use super::worker::Set;
+
+#[cfg(test)]
+mod tests;
 
 /// How long a new process may take until it serves, unless [`Runner::upgrade_timeout`](super::Runner::upgrade_timeout)
 /// says otherwise.
@@ -41,17 +45,17 @@ impl Inheritance {
                 message.map_err(|error| Exit::os("cannot read from the old process", &error))?;
             match message {
                 Some(Message::Socket(worker, name, socket)) => {
-                    // They come in the order of the workers.
-                    if this.sets.len() <= worker {
-                        this.sets.push(Set::new());
-                    }
-                    if let Some(set) = this.sets.last_mut() {
+                    this.hold(worker.saturating_add(1));
+                    if let Some(set) = this.sets.get_mut(worker) {
                         set.push((name, socket));
                     }
                 }
                 Some(Message::PidFile(file)) => this.pid_file = Some(file),
                 Some(Message::Control(socket)) => this.requests = Some(socket),
-                Some(Message::Begin(..)) => return Ok(this),
+                Some(Message::Begin(workers, _)) => {
+                    this.hold(workers);
+                    return Ok(this);
+                }
                 Some(_) => {}
                 None => {
                     return Err(Exit::os(
@@ -63,7 +67,16 @@ impl Inheritance {
         }
     }
 
+    /// Makes room for the sets of so many workers: one may have no sockets, and the others keep their places.
+    fn hold(&mut self, workers: usize) {
+        let workers = workers.min(MAX_WORKERS);
+        if self.sets.len() < workers {
+            self.sets.resize_with(workers, Set::new);
+        }
+    }
+
     async fn send(self, channel: &Channel) -> io::Result<()> {
+        let workers = self.sets.len();
         for (worker, set) in self.sets.into_iter().enumerate() {
             for (name, socket) in set {
                 let message = Message::Socket(worker, name, socket);
@@ -76,7 +89,7 @@ impl Inheritance {
         if let Some(socket) = self.requests {
             channel.send(&Message::Control(socket)).await?;
         }
-        channel.send(&Message::Begin(0, 0)).await
+        channel.send(&Message::Begin(workers, 0)).await
     }
 }
 

@@ -119,7 +119,10 @@ impl Workers {
         for number in 1..count {
             let set = match sets.next() {
                 Some(set) if !set.is_empty() => set,
-                _ => self.like_another()?,
+                // It had none. Should it want some now, they are the very ones of another: connections that the
+                // kernel gave to sockets of its own would be lost if it does not.
+                Some(_) => self.with(sets::duplicate)?,
+                None => self.with(sets::another)?,
             };
             self.start(number, set)?;
         }
@@ -351,7 +354,7 @@ impl Workers {
         let set = match own.map(sets::duplicate) {
             Some(Ok(set)) => Ok(set),
             Some(Err(error)) => Err(Exit::os("cannot duplicate the listening sockets", &error)),
-            None => self.like_another(),
+            None => self.with(sets::another),
         };
         if let Err(exit) = set.and_then(|set| self.start(number, set)) {
             self.failed(number, exit.reason());
@@ -370,10 +373,10 @@ impl Workers {
         Ok(())
     }
 
-    /// Sockets for a worker that has none, like those of one that has.
-    fn like_another(&self) -> Result<Set, Exit> {
+    /// Sockets for a worker that has none, made from those of one that has.
+    fn with(&self, made: fn(&Set) -> io::Result<Set>) -> Result<Set, Exit> {
         let set = self.slots.iter().find_map(|slot| slot.set.as_ref());
-        let set = set.map_or_else(|| Ok(Set::new()), sets::another);
+        let set = set.map_or_else(|| Ok(Set::new()), made);
         set.map_err(|error| Exit::os("cannot listen for one more worker", &error))
     }
 

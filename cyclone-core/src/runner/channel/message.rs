@@ -22,7 +22,8 @@ pub(crate) enum Message {
     PidFile(OwnedFd),
     /// To a successor: the socket at which upgrades are asked for.
     Control(OwnedFd),
-    /// To a successor or worker: that was all, begin. To a worker its number and how many there are.
+    /// To a successor or worker: that was all, begin. To a worker its number and how many there are, to a successor how
+    /// many workers its predecessor has, and 0.
     Begin(usize, usize),
     /// From a worker: a socket that it listens on.
     Bound(String, OwnedFd),

@@ -12,6 +12,8 @@ use crate::backoff::{BackoffPolicy, Jitter};
 use crate::lock::lock;
 use crate::runner::exit::Exit;
 use crate::runner::report::Report;
+use crate::runner::sets;
+use crate::runner::sets::tests::{same, spread_listener};
 use crate::runner::worker::{Event, ORDER_QUEUE, Order, Set, Teller};
 
 /// Workers that were started, with the number of sockets they got and their orders.
@@ -89,6 +91,25 @@ async fn the_first_worker_binds_and_the_others_get_sockets_like_its_own() {
         .map(|(_, sockets, _)| *sockets)
         .collect();
     assert_eq!(sockets, [0, 1, 1]);
+}
+
+#[tokio::test]
+async fn who_had_no_sockets_gets_none_in_which_connections_could_be_lost() {
+    let given = Arc::<Mutex<Vec<Set>>>::default();
+    let notes = Arc::clone(&given);
+    let launch: Launch = Box::new(move |set: Set, teller: Teller| {
+        let bound = sets::duplicate(&set).unwrap();
+        lock(&notes).push(set);
+        tokio::spawn(async move { teller.tell(Event::Bound(bound)).await });
+        Ok(mpsc::channel(ORDER_QUEUE).0)
+    });
+    let mut workers = Workers::new(3, true, BackoffPolicy::default(), launch);
+    let inherited = vec![("tcp:0".to_owned(), spread_listener().into())];
+    workers.bind(vec![inherited, Set::new()]).await.unwrap();
+    let given = lock(&given);
+    let of = |worker: usize| &given[worker][0].1;
+    assert!(same(of(0), of(1)), "the predecessor's worker had none");
+    assert!(!same(of(0), of(2)), "the predecessor had no such worker");
 }
 
 #[tokio::test]
