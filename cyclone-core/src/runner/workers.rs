@@ -1,5 +1,6 @@
 //! All workers of a program, in threads of this process or in processes of their own.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::exit::{EXIT_SOFTWARE, Exit};
-use super::process::Ask;
+use super::process::{ASK_QUEUE, Ask};
 use super::report::Report;
 use super::sets;
 use super::worker::{Event, Order, Set, Teller};
@@ -43,6 +44,8 @@ pub(crate) struct Workers {
     draining: bool,
     /// What has failed so far of the reload that is going on, if one is.
     reloading: Option<Vec<String>>,
+    /// What was asked for before all served.
+    early: VecDeque<Ask>,
     report: Report,
 }
 
@@ -102,6 +105,7 @@ impl Workers {
             accepting: false,
             draining: false,
             reloading: None,
+            early: VecDeque::new(),
             report: Report::default(),
         }
     }
@@ -231,6 +235,9 @@ impl Workers {
             if self.draining && self.slots.iter().all(|slot| slot.state == State::Down) {
                 return News::Ended;
             }
+            if let Some(ask) = self.early.pop_front() {
+                return News::Asked(ask);
+            }
             if self.slots.iter().all(|slot| !slot.reloading)
                 && let Some(failed) = self.reloading.take()
             {
@@ -272,7 +279,13 @@ impl Workers {
                 let silent = || Exit::new(EXIT_SOFTWARE, format!("worker {number} ended at once"));
                 return Err(ended.err().unwrap_or_else(silent));
             }
-            self.note(number, event);
+            if let Some(News::Asked(ask)) = self.note(number, event) {
+                if self.early.len() < ASK_QUEUE {
+                    self.early.push_back(ask);
+                } else {
+                    tracing::warn!(ask = ask.word(), "too much is asked of the process at once");
+                }
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use super::{Launch, News, Workers};
 use crate::backoff::{BackoffPolicy, Jitter};
 use crate::lock::lock;
 use crate::runner::exit::Exit;
+use crate::runner::process::Ask;
 use crate::runner::report::Report;
 use crate::runner::sets;
 use crate::runner::sets::tests::{same, spread_listener};
@@ -110,6 +111,28 @@ async fn who_had_no_sockets_gets_none_in_which_connections_could_be_lost() {
     let of = |worker: usize| &given[worker][0].1;
     assert!(same(of(0), of(1)), "the predecessor's worker had none");
     assert!(!same(of(0), of(2)), "the predecessor had no such worker");
+}
+
+#[tokio::test]
+async fn what_is_asked_before_all_serve_is_heard_after() {
+    let (mut workers, started) = workers(1, true);
+    let playing = Arc::clone(&started);
+    tokio::spawn(async move {
+        let teller = launched(&playing, 0).await;
+        teller.tell(Event::Asked(Ask::Reload)).await;
+        teller.tell(Event::Bound(one_socket())).await;
+        teller.tell(Event::Asked(Ask::Shutdown)).await;
+        teller.tell(Event::Ready).await;
+    });
+    workers.bind(Vec::new()).await.unwrap();
+    workers.accept().await.unwrap();
+    for asked in [Ask::Reload, Ask::Shutdown] {
+        let news = timeout(Duration::from_secs(10), workers.next()).await;
+        assert!(
+            matches!(news, Ok(News::Asked(ask)) if ask == asked),
+            "{news:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -262,7 +285,7 @@ async fn everybody_who_serves_has_to_answer() {
     // One more event, to know that the answers were looked at.
     launched(&started, 1)
         .await
-        .tell(Event::Asked(crate::runner::process::Ask::Reload))
+        .tell(Event::Asked(Ask::Reload))
         .await;
     assert!(matches!(workers.next().await, News::Asked(_)));
     assert!(workers.are_alive());
