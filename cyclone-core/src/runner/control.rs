@@ -107,7 +107,7 @@ impl Control<'_> {
         let successor = matches!(parent, Parent::Predecessor(_));
         let starting = async {
             workers.bind(inherited).await?;
-            if let Some(set) = workers.first_set() {
+            for set in workers.sets() {
                 files.note(set, false);
             }
             if let Some(privileges) = privileges {

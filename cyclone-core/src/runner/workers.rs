@@ -155,13 +155,12 @@ impl Workers {
 
     /// Duplicates of what each worker listens on.
     pub(crate) fn hand_over(&self) -> io::Result<Vec<Set>> {
-        let sets = self.slots.iter().filter_map(|slot| slot.set.as_ref());
-        sets.map(sets::duplicate).collect()
+        self.sets().map(sets::duplicate).collect()
     }
 
-    /// What the first worker listens on.
-    pub(crate) fn first_set(&self) -> Option<&Set> {
-        self.slots.first()?.set.as_ref()
+    /// What each worker listens on.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &Set> {
+        self.slots.iter().filter_map(|slot| slot.set.as_ref())
     }
 
     pub(crate) fn order(&self, order: Order) {
@@ -388,7 +387,7 @@ impl Workers {
 
     /// Sockets for a worker that has none, made from those of one that has.
     fn with(&self, made: fn(&Set) -> io::Result<Set>) -> Result<Set, Exit> {
-        let set = self.slots.iter().find_map(|slot| slot.set.as_ref());
+        let set = self.sets().next();
         let set = set.map_or_else(|| Ok(Set::new()), made);
         set.map_err(|error| Exit::os("cannot listen for one more worker", &error))
     }
