@@ -63,7 +63,7 @@
 //! With processes the one that was started leads the others and serves nobody: it keeps the privileges of the start, as
 //! nginx's does, and the workers drop them. One that dies is started again after a pause, of 50 ms at first and 30 s at
 //! most; one that fails again and again leaves its share of the connections to the others. When the one that leads is
-//! gone, its workers end as by SIGTERM. A worker reads the configuration anew when it is started again.
+//! gone, its workers end as by SIGTERM, and at once if their runtime is blocked. A worker reads the configuration anew when it is started again.
 //!
 //! # A new version without a lost connection
 //!

@@ -188,6 +188,7 @@ where
                 // It starts nevertheless, so that its services are stopped as they should be.
                 Some(Order::Drain) => handle.shutdown(),
                 None | Some(Order::Cut) => handle.shutdown_now(),
+                Some(Order::Ping) => teller.tell(Event::Pong).await,
                 Some(_) => {}
             },
         }

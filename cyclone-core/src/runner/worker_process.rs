@@ -1,11 +1,13 @@
 //! A worker process from the inside: one worker in a thread, led by the process that started this one.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::interval;
 
 use super::channel::{Channel, Message};
-use super::exit::Exit;
+use super::exit::{EXIT_UNAVAILABLE, Exit};
 use super::logging::LogHandle;
 use super::privileges::Privileges;
 use super::process::Ask;
@@ -14,8 +16,15 @@ use super::signals::{Signal, Signals, raise_reload};
 use super::worker::{Event, Order, Set, Teller};
 use super::workers::Launch;
 
+#[cfg(test)]
+mod tests;
+
 /// Events of the worker that were not sent yet, at most.
 const EVENT_QUEUE: usize = 16;
+
+/// How long the runtime of a worker that nobody leads any more may be silent. One that is blocked would hold the
+/// listening sockets for ever, with the connections that the kernel puts there.
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the process that leads has said so far.
 pub(crate) struct Orders {
@@ -74,6 +83,9 @@ impl WorkerProcess<'_> {
             }
         };
         let (mut led, mut ending) = (true, 0);
+        // Once nobody leads, whether the worker has answered since the last look.
+        let mut answered = true;
+        let mut look = interval(ORPHAN_TIMEOUT);
         let end = |ending: &mut u32| {
             *ending += 1;
             order(if *ending == 1 {
@@ -94,7 +106,15 @@ impl WorkerProcess<'_> {
                         }
                         return ended;
                     }
+                    answered |= matches!(event, Event::Pong);
                     self.pass(event).await;
+                }
+                _ = look.tick(), if !led => {
+                    if !std::mem::take(&mut answered) {
+                        let reason = "the leading process is gone, and the worker does not answer";
+                        return Err(Exit::new(EXIT_UNAVAILABLE, reason));
+                    }
+                    order(Order::Ping);
                 }
                 message = self.channel.receive(), if led => match message {
                     Ok(Some(Message::Go)) => {
@@ -116,6 +136,7 @@ impl WorkerProcess<'_> {
                     Ok(None) | Err(_) => {
                         tracing::warn!("the leading process is gone, shutting down");
                         led = false;
+                        look.reset_immediately();
                         ending = ending.max(1);
                         order(Order::Drain);
                     }

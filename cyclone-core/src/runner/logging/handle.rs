@@ -29,6 +29,17 @@ impl LogHandle {
         }
     }
 
+    /// For tests of those who have one.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        let options = super::LogOptions {
+            output: super::LogOutput::Nowhere,
+            ..super::LogOptions::default()
+        };
+        let started = super::start::subscriber(&options);
+        started.map(|(_, handle)| handle).unwrap()
+    }
+
     /// Opens the log file again by its name, as `SIGUSR1` asks for after another program has set it aside.
     ///
     /// It happens by itself too, with the next line. No line is lost.
