@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::net::{SendFlags, send};
 use rustix::process::Pid;
 use sd_notify::NotifyState;
 
@@ -23,6 +24,13 @@ const WATCHDOG_VARIABLE: &str = "WATCHDOG_USEC";
 
 /// The variable with the process that the service manager watches.
 pub(crate) const WATCHDOG_PID_VARIABLE: &str = "WATCHDOG_PID";
+
+/// How long a message that is said once waits for a service manager that is busy, at most: without `READY=1` it would
+/// end the program.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits so long. What is said again and again does not.
+const WAIT: SendFlags = SendFlags::empty();
 
 /// The connection to the service manager; without one every message goes nowhere.
 #[derive(Debug, Default)]
@@ -60,7 +68,7 @@ impl Notify {
 
     /// Connections are accepted.
     pub(crate) fn ready(&self, status: &str) {
-        self.send(&[NotifyState::Ready, NotifyState::Status(status)]);
+        self.send(&[NotifyState::Ready, NotifyState::Status(status)], WAIT);
     }
 
     /// A reload begins; [`ready`](Self::ready) ends it.
@@ -68,31 +76,31 @@ impl Notify {
         let Ok(now) = NotifyState::monotonic_usec_now() else {
             return;
         };
-        self.send(&[NotifyState::Reloading, now]);
+        self.send(&[NotifyState::Reloading, now], WAIT);
     }
 
     /// The shutdown begins.
     pub(crate) fn stopping(&self, status: &str) {
-        self.send(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        self.send(&[NotifyState::Stopping, NotifyState::Status(status)], WAIT);
     }
 
     /// One line for people who ask the service manager.
     pub(crate) fn status(&self, status: &str) {
-        self.send(&[NotifyState::Status(status)]);
+        self.send(&[NotifyState::Status(status)], SendFlags::DONTWAIT);
     }
 
     /// Another process is the program from now on. Only the one that was it before can say so.
     pub(crate) fn main_process(&self, pid: Pid) {
         let pid = pid.as_raw_pid().unsigned_abs();
-        self.send(&[NotifyState::MainPid(pid)]);
+        self.send(&[NotifyState::MainPid(pid)], WAIT);
     }
 
     /// The program makes progress.
     pub(crate) fn alive(&self) {
-        self.send(&[NotifyState::Watchdog]);
+        self.send(&[NotifyState::Watchdog], SendFlags::DONTWAIT);
     }
 
-    fn send(&self, states: &[NotifyState<'_>]) {
+    fn send(&self, states: &[NotifyState<'_>], flags: SendFlags) {
         let Some(manager) = &self.manager else {
             return;
         };
@@ -101,8 +109,9 @@ impl Notify {
             // A line ends a value.
             .map(|state| state.to_string().replace('\n', "; "))
             .collect();
-        if let Err(error) = manager.send(lines.join("\n").as_bytes()) {
-            tracing::debug!(%error, "cannot reach the service manager");
+        let text = lines.join("\n");
+        if let Err(error) = send(manager, text.as_bytes(), flags) {
+            tracing::warn!(text, %error, "cannot reach the service manager");
         }
     }
 }
@@ -114,8 +123,7 @@ fn connect(address: &[u8]) -> io::Result<UnixDatagram> {
     };
     let manager = UnixDatagram::unbound()?;
     manager.connect_addr(&address)?;
-    // A service manager that is busy must not hold up the program.
-    manager.set_nonblocking(true)?;
+    manager.set_write_timeout(Some(PATIENCE))?;
     Ok(manager)
 }
 

@@ -1,5 +1,6 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Notify, connect, watchdog};
@@ -52,6 +53,38 @@ fn the_socket_is_still_reached_when_its_path_is_gone() {
     directory.close().unwrap();
     notify.alive();
     assert_eq!(heard(&manager), "WATCHDOG=1");
+}
+
+#[test]
+fn a_busy_service_manager_hears_it_later() {
+    let (directory, manager, notify) = manager();
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    other.connect(directory.path().join("notify")).unwrap();
+    let mut waiting = 0;
+    while other.send(b"X=1").is_ok() {
+        waiting += 1;
+    }
+    assert!(waiting > 0);
+    let said = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let saying = scope.spawn(|| {
+            notify.ready("serving");
+            said.store(true, Ordering::Release);
+        });
+        // Long enough to lose it.
+        for _ in 0..10_000 {
+            match saying.is_finished() {
+                true => break,
+                false => std::thread::yield_now(),
+            }
+        }
+        assert!(!said.load(Ordering::Acquire), "it did not wait");
+        for _ in 0..waiting {
+            assert_eq!(heard(&manager), "X=1");
+        }
+        assert_eq!(heard(&manager), "READY=1\nSTATUS=serving");
+    });
 }
 
 #[test]
