@@ -101,13 +101,14 @@ impl PidFile {
         &self.path
     }
 
-    /// Removes the file, or empties it where dropped privileges do not allow that; then the lock is gone.
+    /// Removes the file, or empties it where dropped privileges or another root directory do not allow that; then the
+    /// lock is gone.
     ///
-    /// A file that is no longer at the path is left alone.
+    /// Another file that is at the path by now is left alone.
     pub(crate) fn remove(self) {
         let removed = match is_at(&self.file, &self.path) {
             Ok(true) => std::fs::remove_file(&self.path),
-            Ok(false) => return,
+            Ok(false) => Err(io::ErrorKind::NotFound.into()),
             Err(error) => Err(error),
         };
         if let Err(error) = removed {

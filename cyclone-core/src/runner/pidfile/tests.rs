@@ -140,12 +140,18 @@ fn a_shorter_number_leaves_nothing_of_the_longer_one() {
 
 #[test]
 fn a_file_of_somebody_else_at_the_path_is_not_removed() {
-    let (_directory, path) = directory();
+    let (directory, path) = directory();
     let file = PidFile::create(&path).unwrap();
-    fs::remove_file(&path).unwrap();
+    let elsewhere = directory.path().join("elsewhere");
+    fs::rename(&path, &elsewhere).unwrap();
     let new = PidFile::create(&path).unwrap();
     file.remove();
-    assert!(path.exists());
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        format!("{}\n", getpid())
+    );
+    // Who runs is in neither of them, as where `chroot` keeps the program from removing its own.
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "");
     new.remove();
     assert!(!path.exists());
 }

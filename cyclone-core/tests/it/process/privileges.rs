@@ -192,7 +192,7 @@ fn the_root_directory_changes_and_names_of_users_are_still_found() {
         return;
     }
     fs::create_dir(program.path("jail")).unwrap();
-    let running = program.start(&["--port=0", "--chroot=jail", "--uid=nobody"]);
+    let running = program.start(&["--port=0", "--chroot=jail", "--uid=nobody", "--pidfile=pid"]);
     let root = fs::metadata(format!("/proc/{}/{}/", running.pid(), "root")).unwrap();
     let jail = fs::metadata(program.path("jail")).unwrap();
     assert_eq!((root.dev(), root.ino()), (jail.dev(), jail.ino()));
@@ -201,6 +201,8 @@ fn the_root_directory_changes_and_names_of_users_are_still_found() {
     Client::connect(running.address()).ping().unwrap();
     running.signal(Signal::TERM);
     assert_eq!(running.exit().0, Some(0));
+    // It is out of reach, but it is nobody's any more.
+    assert_eq!(program.read("pid"), "");
 }
 
 #[test]
