@@ -76,7 +76,7 @@ impl Privileges {
     /// Changes root directory, groups and user of all threads of the process, and verifies it.
     ///
     /// A `successor` was started by a process that has done so already: it may find everything as it should be,
-    /// and does not go into the root directory once more.
+    /// and does not go into the root directory once more. So may a program that a service manager started as the user.
     ///
     /// # Errors
     /// The process may be anywhere in between then, and has to end.
@@ -84,7 +84,9 @@ impl Privileges {
         if self.is_empty() {
             return Ok(());
         }
-        if successor && (self.uid.is_some() || self.gid.is_some()) && self.verify().is_ok() {
+        let is_somebody = self.uid.is_some() || self.gid.is_some();
+        let mine = successor || (self.chroot.is_none() && !Uid::effective().is_root());
+        if mine && is_somebody && self.verify().is_ok() {
             return Ok(());
         }
         if let Some(root) = &self.chroot {

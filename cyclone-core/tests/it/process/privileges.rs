@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::BufRead;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 
 use rustix::process::{Pid, Signal, getuid};
 
@@ -183,6 +184,26 @@ fn workers_go_on_writing_to_the_log_that_was_opened_again() {
         (UID.to_owned(), GID.to_owned())
     );
     daemon.stop();
+}
+
+#[test]
+fn who_is_the_user_already_goes_on() {
+    let program = Program::new();
+    if !is_root(&program) {
+        return;
+    }
+    let uid = format!("--uid={UID}");
+    let gid = format!("--gid={GID}");
+    // As by `User=` of systemd, with the same name in the configuration.
+    let mut command = program.command(&["--port=0", &uid, &gid]);
+    command.uid(UID.parse().unwrap()).gid(GID.parse().unwrap());
+    let running = super::harness::Running::of(command);
+    assert_dropped(running.pid(), UID, GID, "");
+    drop(running);
+    // Who is somebody else cannot become it.
+    let mut command = program.command(&["--port=0", &uid, &gid]);
+    let output = command.uid(4_000_003).gid(4_000_003).output().unwrap();
+    assert_eq!(output.status.code(), Some(77));
 }
 
 #[test]
