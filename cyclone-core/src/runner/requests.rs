@@ -4,11 +4,14 @@ use std::fs;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen as listen_on, socket_with,
+};
 use rustix::process::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -30,6 +33,9 @@ const UPGRADE: &[u8] = b"upgrade\n";
 
 /// Requests at a time.
 const MAX_REQUESTS: usize = 16;
+
+/// Clients that wait until one of those is done; further ones wait before they are connected.
+const BACKLOG: i32 = 128;
 
 /// How long a client may take to ask.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,11 +69,15 @@ impl Requests {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = std::os::unix::net::UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Before it has a name (unix(7)): in between somebody could connect, or put another file there.
+        fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+        bind(&socket, &SocketAddrUnix::new(&path)?)?;
+        listen_on(&socket, BACKLOG)?;
         Ok(Self {
             path,
-            socket: listener.into(),
+            socket,
             listening: None,
         })
     }
