@@ -198,7 +198,7 @@ pub(crate) async fn upgrade(pid_file: Option<&Path>, limit: Duration) -> Result<
             .await?;
         io::Result::Ok(answer)
     };
-    let answer = match timeout(limit + ANSWER_TIMEOUT, asking).await {
+    let answer = match timeout(limit.saturating_add(ANSWER_TIMEOUT), asking).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(failed(format!("{}: {error}", path.display()))),
         Err(_elapsed) => return Err(failed("the running program does not answer".to_owned())),

@@ -61,6 +61,16 @@ async fn without_a_running_program_there_is_nobody_to_ask() {
 }
 
 #[tokio::test]
+async fn an_upgrade_may_take_any_time() {
+    let (_directory, pid_file, _file, mut requests) = running();
+    let (heard, ()) = tokio::join!(upgrade(Some(&pid_file), Duration::MAX), async {
+        let request = requests.next().await.unwrap();
+        request.answer(&Ok(getpid())).await;
+    });
+    assert_eq!(heard.unwrap(), getpid().as_raw_pid());
+}
+
+#[tokio::test]
 async fn a_successor_listens_on_the_same_socket() {
     let (_directory, pid_file, _file, old) = running();
     let mut new = Requests::inherit(&pid_file, old.share().unwrap());
