@@ -109,6 +109,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(feature = "runner", not(target_os = "linux")))]
+compile_error!(
+    "the feature `runner` of cyclone-core is for Linux: switch it off for other systems"
+);
+
 mod accept;
 mod backoff;
 mod breaker;
@@ -147,7 +152,7 @@ pub mod proxy_protocol;
 mod readiness;
 mod registry;
 mod resources;
-#[cfg(feature = "runner")]
+#[cfg(all(feature = "runner", target_os = "linux"))]
 pub mod runner;
 mod server;
 mod service;

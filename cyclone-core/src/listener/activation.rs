@@ -39,9 +39,9 @@ impl Activation {
                  of systemd, or with systemd-socket-activate",
             );
         };
-        #[cfg(feature = "runner")]
+        #[cfg(all(feature = "runner", target_os = "linux"))]
         let ours = meant == process || crate::runner::is_activated(meant);
-        #[cfg(not(feature = "runner"))]
+        #[cfg(not(all(feature = "runner", target_os = "linux")))]
         let ours = meant == process;
         if !ours {
             return not_found(&format!(
