@@ -97,6 +97,22 @@ async fn who_needs_a_service_waits_for_it_and_so_does_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_told_to_end_before_it_was_ready_drains() {
+    let diary = Diary::default();
+    let server = Server::new()
+        .service(Slow::new("slow", 5 * SECOND, &diary))
+        .start()
+        .await
+        .unwrap();
+    let handle = server.handle();
+    assert_eq!(handle.readiness().as_str(), "starting");
+    server.shutdown();
+    assert_eq!(handle.readiness(), Readiness::Draining);
+    assert_eq!(handle.wait_ready(SECOND).await, Err(Readiness::Draining));
+    server.wait().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_need_just_under_and_over_the_limit() {
     for (after, is_met) in [(4_900, true), (5_100, false)] {
         let diary = Diary::default();
