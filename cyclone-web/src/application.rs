@@ -17,6 +17,7 @@ use crate::engine::Http1Engine;
 use crate::engine::{self, ConnectionInfo, HttpService};
 use crate::finish::Finish;
 use crate::function::{Function, HandlerFunction};
+use crate::guards::Guards;
 use crate::handler::{DynHandler, RequestHandler};
 use crate::head::Head;
 use crate::limits::Limits;
@@ -32,6 +33,7 @@ use crate::templates::Templates;
 
 mod files;
 mod foreign;
+mod guards;
 
 /// What every request of an application shares.
 #[derive(Clone)]
@@ -45,6 +47,9 @@ pub(crate) struct Shared {
     pub(crate) templates: Option<Templates>,
     /// The first that were routed: those whose URLs `static_url` makes.
     pub(crate) static_files: Option<StaticFiles>,
+    /// `None` when nothing stands before the handlers: the usual case is one look.
+    pub(crate) guards: Option<Arc<Guards>>,
+    pub(crate) login_url: Option<Arc<str>>,
     requirements: Vec<Requirement>,
     limits: Arc<Limits>,
     #[cfg(feature = "hyper-http1")]
@@ -102,6 +107,8 @@ impl Application {
                 #[cfg(feature = "templates")]
                 templates: None,
                 static_files: None,
+                guards: None,
+                login_url: None,
                 requirements: Vec::new(),
                 limits: Arc::new(Limits::default()),
                 #[cfg(feature = "hyper-http1")]
@@ -268,6 +275,7 @@ impl Application {
         reason = "a route that clashes is a mistake in the program, found at its start"
     )]
     fn add(mut self, spec: &UrlSpec, method: Option<Method>, handler: Arc<dyn DynHandler>) -> Self {
+        let handler = self.switched(spec.switches, handler);
         let shared = self.edit();
         let named = match &spec.name {
             Some(name) => shared.names.add(name, &spec.pattern),

@@ -28,6 +28,9 @@ mod path;
 #[cfg(any(feature = "sse", feature = "websocket"))]
 mod protocols;
 mod stream;
+mod user;
+#[cfg(feature = "security")]
+mod xsrf;
 
 /// One request and the response to it: what Tornado's handler has as methods of its own.
 ///

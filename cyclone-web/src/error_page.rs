@@ -45,7 +45,7 @@ fn wants_json(cx: &RequestContext) -> bool {
 }
 
 /// Escapes text for HTML content and quoted attributes.
-fn escape_into(page: &mut String, text: &str) {
+pub(crate) fn escape_into(page: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '&' => page.push_str("&amp;"),

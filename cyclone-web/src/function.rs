@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::context::RequestContext;
 use crate::error::Result;
+use crate::guards;
 use crate::handler::{DynHandler, conclude_plain};
 use crate::response::Response;
 use crate::running::Running;
@@ -55,6 +56,9 @@ where
                 if cx.has_body() {
                     cx.check_declared_body()?;
                     cx.read_form().await?;
+                }
+                if cx.is_guarded() {
+                    Box::pin(guards::before_function(&mut cx)).await?;
                 }
                 self.0.call(&mut cx).await
             });

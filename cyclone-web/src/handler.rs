@@ -10,16 +10,18 @@ use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::error_page;
 use crate::finish::{Ending, Finish};
+use crate::guards;
 use crate::response::Response;
 use crate::running::Running;
 use crate::stream::Outcome;
+use crate::user::CurrentUser;
 
 /// Serves the requests of a route, as Tornado's class of the same name: a method for each verb and hooks
 /// around them. One value serves all requests of its route at once; what belongs to a request lives in its
 /// [`RequestContext`].
 ///
 /// The order for every request: [`set_default_headers`](Self::set_default_headers),
-/// [`prepare`](Self::prepare), the method, the response, [`on_finish`](Self::on_finish). An error at any point
+/// [`current_user`](Self::current_user), [`prepare`](Self::prepare), the method, the response, [`on_finish`](Self::on_finish). An error at any point
 /// goes to [`write_error`](Self::write_error).
 ///
 /// When the client goes away, the future of the method is dropped where it stands. Work that must outlive the
@@ -55,9 +57,39 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// before [`prepare`](Self::prepare), so that [`RequestContext::argument`] sees it.
     const STREAM_BODY: bool = false;
 
+    /// Whether requests are checked as `Application::xsrf` says (feature `security`), if it was called; `false` is
+    /// cyclone's `no_xsrf`, for an interface whose clients send no cookies.
+    ///
+    /// A handler that streams its body gets its token in a header or in the query, not in a form.
+    const XSRF: bool = true;
+
+    /// Whether there has to be a [current user](Self::current_user), as Tornado's `@authenticated`. After
+    /// [`prepare`](Self::prepare) and before the method, other visitors are sent to the login, or refused, as
+    /// [`RequestContext::login_required`] says.
+    const AUTHENTICATED: bool = false;
+
+    /// Whether [`Application::current_user`](crate::Application::current_user) is asked for the user. `false` saves the
+    /// work where nobody wants to know.
+    const FIND_USER: bool = true;
+
     /// Sets headers that every response of this handler has, error responses too.
     fn set_default_headers(&self, cx: &mut RequestContext) {
         let _ = cx;
+    }
+
+    /// Finds the user of a request, before [`prepare`](Self::prepare); [`RequestContext::current_user`] has him then.
+    ///
+    /// With `None`, which is what it returns unless overridden, the application is asked
+    /// ([`Application::current_user`](crate::Application::current_user)).
+    ///
+    /// # Errors
+    /// An error is the answer.
+    fn current_user(
+        &self,
+        cx: &mut RequestContext,
+    ) -> impl Future<Output = Result<Option<CurrentUser>>> + Send {
+        let _ = cx;
+        async { Ok(None) }
     }
 
     /// Runs before the method, whichever it is; a response here is the answer and the method is not called.
@@ -242,8 +274,17 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
     if !H::STREAM_BODY && cx.has_body() {
         cx.read_form().await?;
     }
+    let mut needs_user = H::AUTHENTICATED;
+    if cx.is_guarded() {
+        needs_user = Box::pin(guards::before_handler(handler, cx)).await?;
+    } else if let Some(user) = handler.current_user(cx).await? {
+        cx.set_current_user(user);
+    }
     if let Some(response) = handler.prepare(cx).await? {
         return Ok(response);
+    }
+    if needs_user {
+        cx.check_login()?;
     }
     if !H::STREAM_BODY {
         cx.check_declared_body()?;

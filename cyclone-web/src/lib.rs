@@ -45,6 +45,8 @@
 //!   back-pressure.
 //! - **Routes**: `/user/{id}` in a radix tree, names and [reversal](RequestContext::reverse_url), limits for one route
 //!   ([`UrlSpec`]).
+//! - **Users**: [`RequestContext::current_user`] found by an async hook, [`RequestHandler::AUTHENTICATED`] routes, a login
+//!   that returns to [where it began](safe_next).
 //! - **Tower both ways**: [`Application::mount`] takes an axum `Router`, tonic or any other `tower::Service`; an
 //!   [`Application`] is one, so tower layers wrap it and axum nests it; [`Http`] serves any of them.
 //! - **Files**: [`StaticFiles`] with strong tags, ranges, versioned URLs and no way out of their directory.
@@ -100,6 +102,8 @@
 //! | `admin` | no | `admin::Admin`: health, metrics and a live page of the server |
 //! | `metrics` | no | requests are counted, and all numbers go through the [`metrics`](https://docs.rs/metrics) facade |
 //! | `opentelemetry` | no | the same through the API of OpenTelemetry |
+//! | `security` | no | signed values and cookies, `Xsrf`; formats of Tornado and cyclone |
+//! | `private-cookies` | no | encrypted cookies |
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
@@ -113,7 +117,7 @@
 //! # Not supported yet
 //!
 //! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
-//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Multipart forms: the body is there, but
+//! proxy's. Locales, UI modules. Multipart forms: the body is there, but
 //! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
 //! HTTP/2. An HTTP client, a test client, a project generator.
@@ -134,15 +138,21 @@ mod error_page;
 mod etag;
 mod finish;
 mod function;
+mod guards;
 mod handler;
 mod head;
+#[cfg(feature = "security")]
+mod hex;
 mod http_date;
 mod kept;
 mod limits;
 mod media_type;
 mod meter;
 mod mount;
+mod next;
 mod parameters;
+#[cfg(feature = "security")]
+mod random;
 mod range;
 mod refusal;
 mod reply;
@@ -156,6 +166,9 @@ mod static_route;
 mod stream;
 #[cfg(feature = "templates")]
 mod templates;
+mod user;
+#[cfg(feature = "security")]
+mod xsrf;
 
 #[cfg(feature = "sqlite")]
 pub use cyclone_sqlite as sqlite;
@@ -185,6 +198,7 @@ pub use handler::RequestHandler;
 pub use limits::Limits;
 pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
 pub use mount::{BoxedError, MountedService, OriginalUri};
+pub use next::safe_next;
 pub use request_log::log_request;
 pub use response::Response;
 pub use router::{UrlSpec, url};
@@ -194,6 +208,9 @@ pub use static_files::{
 };
 #[cfg(feature = "templates")]
 pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};
+pub use user::{CurrentUser, UserFunction};
+#[cfg(feature = "security")]
+pub use xsrf::{XSRF_COOKIE_AGE, XSRF_TOKEN_BYTES, Xsrf, XsrfVersion};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

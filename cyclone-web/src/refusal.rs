@@ -13,6 +13,9 @@ pub(crate) struct NotFound;
 impl RequestHandler for NotFound {
     /// No body is read.
     const STREAM_BODY: bool = true;
+    /// There is nothing to protect.
+    const XSRF: bool = false;
+    const FIND_USER: bool = false;
 
     async fn prepare(&self, _cx: &mut RequestContext) -> Result<Option<Response>> {
         Err(Error::not_found())
@@ -33,6 +36,9 @@ impl MethodNotAllowed {
 impl RequestHandler for MethodNotAllowed {
     /// No body is read.
     const STREAM_BODY: bool = true;
+    /// There is nothing to protect.
+    const XSRF: bool = false;
+    const FIND_USER: bool = false;
 
     async fn prepare(&self, _cx: &mut RequestContext) -> Result<Option<Response>> {
         Err(Error::method_not_allowed(&self.allowed))

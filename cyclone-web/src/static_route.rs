@@ -22,6 +22,9 @@ impl StaticRoute {
 impl RequestHandler for StaticRoute {
     /// No body is read.
     const STREAM_BODY: bool = true;
+    /// There is nothing to protect.
+    const XSRF: bool = false;
+    const FIND_USER: bool = false;
 
     async fn prepare(&self, cx: &mut RequestContext) -> Result<Option<Response>> {
         let path = cx.raw_path_argument("path");

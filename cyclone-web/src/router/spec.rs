@@ -1,5 +1,7 @@
 //! Patterns with what belongs to them.
 
+use crate::guards::Switches;
+
 /// A pattern, the name it is reversed by, and limits of its own; made by [`url`].
 ///
 /// Wherever one is expected, a plain pattern does too.
@@ -9,6 +11,7 @@ pub struct UrlSpec {
     pub(crate) pattern: String,
     pub(crate) name: Option<String>,
     pub(crate) body_limit: Option<u64>,
+    pub(crate) switches: Switches,
 }
 
 /// A pattern to route, with more to say about it than the pattern, as Tornado's function of the same name.
@@ -32,6 +35,7 @@ pub fn url(pattern: impl Into<String>) -> UrlSpec {
         pattern: pattern.into(),
         name: None,
         body_limit: None,
+        switches: Switches::default(),
     }
 }
 
@@ -45,6 +49,20 @@ impl UrlSpec {
     /// Sets the most bytes that a request body may have on this route; the application's limit unless set.
     pub fn body_limit(mut self, bytes: u64) -> Self {
         self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Lets only users who are logged in come to this route; others are sent to the login, or refused, as
+    /// [`RequestContext::login_required`](crate::RequestContext::login_required) says. It has no effect on mounts.
+    pub fn authenticated(mut self) -> Self {
+        self.switches.authenticated = true;
+        self
+    }
+
+    /// Whether requests on this route are checked as `Application::xsrf` says (feature `security`); they are unless
+    /// this is called with `false`, as cyclone's `no_xsrf`. For an interface whose clients send no cookies.
+    pub fn xsrf(mut self, check: bool) -> Self {
+        self.switches.without_xsrf = !check;
         self
     }
 }

@@ -1,0 +1,84 @@
+//! Cookie secrets, protection against forged requests, users.
+
+use std::sync::Arc;
+
+use super::Application;
+use crate::guards::{Guards, Switched, Switches};
+use crate::handler::DynHandler;
+use crate::user::UserFunction;
+#[cfg(feature = "security")]
+use crate::xsrf::Xsrf;
+
+impl Application {
+    /// Says how to find the user of a request, for all handlers and functions, as Tornado's `get_current_user`; a
+    /// handler that has a [`current_user`](crate::RequestHandler::current_user) of its own is asked first.
+    ///
+    /// The function runs once for each request of a route that is not a mount, before the handler and its `prepare`. It
+    /// may wait for a database; an error of it is the answer.
+    ///
+    /// ```
+    /// use cyclone_web::{Application, CurrentUser, RequestContext, Result, url};
+    ///
+    /// struct User { name: String }
+    ///
+    /// async fn user(cx: &mut RequestContext) -> Result<Option<CurrentUser>> {
+    ///     // In earnest: a signed cookie, and what the database knows of it.
+    ///     Ok(cx.cookie("name").map(|name| CurrentUser::new(User { name })))
+    /// }
+    ///
+    /// async fn inbox(cx: &mut RequestContext) -> Result {
+    ///     let user = cx.require_user::<User>()?;
+    ///     cx.text(format!("mail for {}", user.name))
+    /// }
+    ///
+    /// let app = Application::new()
+    ///     .current_user(user)
+    ///     .login_url("/login")
+    ///     .get(url("/inbox").authenticated(), inbox);
+    /// # let _ = app;
+    /// ```
+    pub fn current_user<F>(mut self, find: F) -> Self
+    where
+        F: for<'a> UserFunction<'a>,
+    {
+        self.edit_guards().set_find_user(find);
+        self
+    }
+
+    /// Says where users log in, a path or a whole URL; see
+    /// [`RequestContext::login_required`](crate::RequestContext::login_required).
+    pub fn login_url(mut self, url: impl Into<String>) -> Self {
+        self.edit().login_url = Some(url.into().into());
+        self
+    }
+
+    /// Has requests checked that change something: that a page of this site has caused them, and no other site. As
+    /// Tornado's settings `xsrf_cookies` and `cross_origin_protection` together; see [`Xsrf`]. Off unless called.
+    ///
+    /// It holds for every route but mounts, whose services protect themselves, and for a
+    /// [`default_handler`](Self::default_handler).
+    /// A handler leaves it off by [`RequestHandler::XSRF`](crate::RequestHandler::XSRF), a route by
+    /// [`UrlSpec::xsrf`](crate::UrlSpec::xsrf). A path without a route is a 404, with a token or not.
+    #[cfg(feature = "security")]
+    pub fn xsrf(mut self, xsrf: Xsrf) -> Self {
+        self.edit_guards().xsrf = Some(Arc::new(xsrf));
+        self
+    }
+
+    fn edit_guards(&mut self) -> &mut Guards {
+        Arc::make_mut(self.edit().guards.get_or_insert_default())
+    }
+
+    /// Has a handler know what its route says of itself.
+    pub(super) fn switched(
+        &mut self,
+        switches: Switches,
+        handler: Arc<dyn DynHandler>,
+    ) -> Arc<dyn DynHandler> {
+        if switches.is_default() {
+            return handler;
+        }
+        self.edit_guards();
+        Arc::new(Switched { switches, handler })
+    }
+}

@@ -1,0 +1,131 @@
+//! What stands before handlers: the check against forged requests, and who the user is.
+//!
+//! An application that has nothing of it passes by with one look.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::context::RequestContext;
+use crate::error::Result;
+use crate::finish::Finish;
+use crate::handler::{DynHandler, RequestHandler};
+use crate::running::Running;
+use crate::user::{CurrentUser, UserFunction};
+#[cfg(feature = "security")]
+use crate::xsrf::Xsrf;
+
+/// What an application has set of this.
+#[derive(Clone, Default)]
+pub(crate) struct Guards {
+    #[cfg(feature = "security")]
+    pub(crate) xsrf: Option<Arc<Xsrf>>,
+    pub(crate) find_user: Option<Arc<FindUser>>,
+}
+
+/// A [`UserFunction`] with its type erased.
+pub(crate) type FindUser =
+    dyn for<'a> Fn(&'a mut RequestContext) -> UserFuture<'a> + Send + Sync + 'static;
+
+type UserFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<CurrentUser>>> + Send + 'a>>;
+
+impl Guards {
+    pub(crate) fn set_find_user<F>(&mut self, function: F)
+    where
+        F: for<'a> UserFunction<'a>,
+    {
+        self.find_user = Some(Arc::new(move |cx| Box::pin(function.call(cx))));
+    }
+}
+
+/// What a route says of itself, in the extensions of its requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Switches {
+    pub(crate) without_xsrf: bool,
+    pub(crate) authenticated: bool,
+}
+
+impl Switches {
+    pub(crate) fn is_default(self) -> bool {
+        !self.without_xsrf && !self.authenticated
+    }
+}
+
+/// A handler on a route with [`Switches`].
+pub(crate) struct Switched {
+    pub(crate) switches: Switches,
+    pub(crate) handler: Arc<dyn DynHandler>,
+}
+
+impl DynHandler for Switched {
+    fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
+        cx.extensions_mut().insert(self.switches);
+        Arc::clone(&self.handler).run(cx)
+    }
+
+    fn has_hooks(&self) -> bool {
+        self.handler.has_hooks()
+    }
+
+    fn on_end(&self, cx: &RequestContext, finish: &Finish) {
+        self.handler.on_end(cx, finish);
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.handler.is_foreign()
+    }
+}
+
+/// Guards a handler; returns whether the request has to have a user once `prepare` has run.
+pub(crate) async fn before_handler<H: RequestHandler>(
+    handler: &H,
+    cx: &mut RequestContext,
+) -> Result<bool> {
+    let switches = cx.switches();
+    if H::XSRF && !switches.without_xsrf {
+        check(cx)?;
+    }
+    match handler.current_user(cx).await? {
+        Some(user) => cx.set_current_user(user),
+        None if H::FIND_USER => find_user(cx).await?,
+        None => {}
+    }
+    Ok(H::AUTHENTICATED || switches.authenticated)
+}
+
+/// Guards a function.
+pub(crate) async fn before_function(cx: &mut RequestContext) -> Result<()> {
+    let switches = cx.switches();
+    if !switches.without_xsrf {
+        check(cx)?;
+    }
+    find_user(cx).await?;
+    if switches.authenticated {
+        cx.check_login()?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "security")]
+fn check(cx: &RequestContext) -> Result<()> {
+    cx.check_xsrf_if_set()
+}
+
+#[cfg(not(feature = "security"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
+fn check(_cx: &RequestContext) -> Result<()> {
+    Ok(())
+}
+
+/// Asks the application for the user, unless a layer has said it.
+async fn find_user(cx: &mut RequestContext) -> Result<()> {
+    if cx.has_current_user() {
+        return Ok(());
+    }
+    let Some(find) = cx.guards().and_then(|guards| guards.find_user.clone()) else {
+        return Ok(());
+    };
+    if let Some(user) = find(cx).await? {
+        cx.set_current_user(user);
+    }
+    Ok(())
+}
