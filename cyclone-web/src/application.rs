@@ -26,6 +26,8 @@ use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::request_span::RequestSpan;
 use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
+#[cfg(feature = "security")]
+use crate::signed::CookieSecrets;
 use crate::static_files::StaticFiles;
 use crate::stream::Exchange;
 #[cfg(feature = "templates")]
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     /// `None` when nothing stands before the handlers: the usual case is one look.
     pub(crate) guards: Option<Arc<Guards>>,
     pub(crate) login_url: Option<Arc<str>>,
+    #[cfg(feature = "security")]
+    pub(crate) cookie_secrets: Option<Arc<CookieSecrets>>,
     requirements: Vec<Requirement>,
     limits: Arc<Limits>,
     #[cfg(feature = "hyper-http1")]
@@ -109,6 +113,8 @@ impl Application {
                 static_files: None,
                 guards: None,
                 login_url: None,
+                #[cfg(feature = "security")]
+                cookie_secrets: None,
                 requirements: Vec::new(),
                 limits: Arc::new(Limits::default()),
                 #[cfg(feature = "hyper-http1")]

@@ -27,6 +27,8 @@ mod output;
 mod path;
 #[cfg(any(feature = "sse", feature = "websocket"))]
 mod protocols;
+#[cfg(feature = "security")]
+mod signed;
 mod stream;
 mod user;
 #[cfg(feature = "security")]

@@ -161,6 +161,8 @@ mod request_span;
 mod response;
 mod router;
 mod running;
+#[cfg(feature = "security")]
+mod signed;
 mod static_files;
 mod static_route;
 mod stream;
@@ -202,6 +204,11 @@ pub use next::safe_next;
 pub use request_log::log_request;
 pub use response::Response;
 pub use router::{UrlSpec, url};
+#[cfg(feature = "security")]
+pub use signed::{
+    CookieSecretError, CookieSecrets, SIGNED_COOKIE_AGE, SIGNED_VALUE_AGE, SignedValue,
+    SignedVersion,
+};
 pub use static_files::{
     MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
     StaticError, StaticFiles, StaticStatistics,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::Application;
 use crate::guards::{Guards, Switched, Switches};
 use crate::handler::DynHandler;
+#[cfg(feature = "security")]
+use crate::signed::CookieSecrets;
 use crate::user::UserFunction;
 #[cfg(feature = "security")]
 use crate::xsrf::Xsrf;
@@ -49,6 +51,30 @@ impl Application {
     /// [`RequestContext::login_required`](crate::RequestContext::login_required).
     pub fn login_url(mut self, url: impl Into<String>) -> Self {
         self.edit().login_url = Some(url.into().into());
+        self
+    }
+
+    /// Sets the secret that values are signed with: Tornado's `cookie_secret`. 32 random bytes, or text made of them,
+    /// from the configuration: who knows it can be anybody.
+    ///
+    /// # Panics
+    /// When it is empty, which is found at the start.
+    #[cfg(feature = "security")]
+    #[expect(
+        clippy::panic,
+        reason = "a mistake in the configuration, found at the start"
+    )]
+    pub fn cookie_secret(self, secret: impl AsRef<[u8]>) -> Self {
+        match CookieSecrets::new(secret) {
+            Ok(secrets) => self.cookie_secrets(secrets),
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+
+    /// Sets several secrets, to change them without logging everybody out.
+    #[cfg(feature = "security")]
+    pub fn cookie_secrets(mut self, secrets: CookieSecrets) -> Self {
+        self.edit().cookie_secrets = Some(Arc::new(secrets));
         self
     }
 

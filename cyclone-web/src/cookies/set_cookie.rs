@@ -111,6 +111,13 @@ impl SetCookie {
         &self.value
     }
 
+    /// Puts another value in the place of this one.
+    #[must_use]
+    pub fn with_value(mut self, value: impl Into<String>) -> Self {
+        self.value = value.into();
+        self
+    }
+
     /// Limits the cookie to paths below this one, which begins with `/`.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
