@@ -22,6 +22,8 @@ use crate::handler::{DynHandler, RequestHandler};
 use crate::head::Head;
 use crate::limits::Limits;
 use crate::mount::{Mount, MountedService};
+#[cfg(feature = "multipart")]
+use crate::multipart::MultipartConfig;
 use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::request_span::RequestSpan;
@@ -36,6 +38,8 @@ use crate::templates::Templates;
 mod files;
 mod foreign;
 mod guards;
+#[cfg(any(feature = "decompression", feature = "multipart"))]
+mod forms;
 
 /// What every request of an application shares.
 #[derive(Clone)]
@@ -54,6 +58,12 @@ pub(crate) struct Shared {
     pub(crate) login_url: Option<Arc<str>>,
     #[cfg(feature = "security")]
     pub(crate) cookie_secrets: Option<Arc<CookieSecrets>>,
+    /// Forms are read before their handlers.
+    #[cfg(feature = "multipart")]
+    pub(crate) multipart: Option<Arc<MultipartConfig>>,
+    /// Bodies that come compressed are expanded.
+    #[cfg(feature = "decompression")]
+    pub(crate) decompress: bool,
     requirements: Vec<Requirement>,
     limits: Arc<Limits>,
     #[cfg(feature = "hyper-http1")]
@@ -115,6 +125,10 @@ impl Application {
                 login_url: None,
                 #[cfg(feature = "security")]
                 cookie_secrets: None,
+                #[cfg(feature = "multipart")]
+                multipart: None,
+                #[cfg(feature = "decompression")]
+                decompress: false,
                 requirements: Vec::new(),
                 limits: Arc::new(Limits::default()),
                 #[cfg(feature = "hyper-http1")]

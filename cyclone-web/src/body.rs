@@ -25,6 +25,8 @@ pub use error::{BodyError, BodyErrorKind};
 pub(crate) use guard::{BodyEnd, BodyGuard};
 pub(crate) use inbound::Inbound;
 
+#[cfg(feature = "decompression")]
+use crate::decompression::{Coding, Expanding};
 use crate::engine::Download;
 
 /// The body of a request or a response.
@@ -56,6 +58,8 @@ enum Kind {
     Full(Bytes),
     Download(Box<Download>),
     Inbound(Box<Inbound>),
+    #[cfg(feature = "decompression")]
+    Expanding(Box<Expanding>),
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }
 
@@ -137,6 +141,10 @@ impl Body {
     /// A request body has [`Limits::body`](crate::Limits::body) until then.
     pub fn set_limit(&mut self, bytes: u64) {
         self.limit = bytes;
+        #[cfg(feature = "decompression")]
+        if let Kind::Expanding(expanding) = &mut self.kind {
+            expanding.body_mut().set_limit(bytes);
+        }
     }
 
     /// Sets a limit unless the body has one from whoever passed it on.
@@ -151,11 +159,25 @@ impl Body {
     /// # Errors
     /// [`BodyErrorKind::TooLarge`].
     pub fn check_declared(&self) -> Result<(), BodyError> {
+        #[cfg(feature = "decompression")]
+        if let Kind::Expanding(expanding) = &self.kind {
+            return expanding.body().check_declared();
+        }
         let declared = self.size_hint().lower();
         if self.passed.saturating_add(declared) > self.limit {
             return Err(self.too_large());
         }
         Ok(())
+    }
+
+    /// The same body, expanded. Its limit holds for what comes in and for what comes out.
+    #[cfg(feature = "decompression")]
+    #[must_use]
+    pub(crate) fn expanded(self, coding: Coding) -> Self {
+        let limit = self.limit;
+        let mut body = Self::of(Kind::Expanding(Box::new(Expanding::new(self, coding))));
+        body.limit = limit;
+        body
     }
 
     /// Has `guard` told how this body ends.
@@ -211,6 +233,8 @@ impl Body {
             }
             Kind::Download(download) => download.poll_frame(cx),
             Kind::Inbound(inbound) => inbound.poll_frame(cx),
+            #[cfg(feature = "decompression")]
+            Kind::Expanding(expanding) => expanding.poll_frame(cx),
             // A panic is an error of the body, of which the client and the guard are told.
             Kind::Boxed(body) => catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx)))
                 .unwrap_or_else(|_| {
@@ -293,6 +317,8 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Download(download) => download.is_end_stream(),
             Kind::Inbound(inbound) => inbound.is_end_stream(),
+            #[cfg(feature = "decompression")]
+            Kind::Expanding(expanding) => expanding.is_end_stream(),
             Kind::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -303,6 +329,8 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Download(download) => download.size_hint(),
             Kind::Inbound(inbound) => inbound.size_hint(),
+            #[cfg(feature = "decompression")]
+            Kind::Expanding(_) => SizeHint::default(),
             Kind::Boxed(body) => body.size_hint(),
         }
     }
@@ -329,6 +357,8 @@ impl fmt::Debug for Body {
             Kind::Empty => f.write_str("Body(empty)"),
             Kind::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Kind::Download(_) | Kind::Inbound(_) => f.write_str("Body(inbound)"),
+            #[cfg(feature = "decompression")]
+            Kind::Expanding(_) => f.write_str("Body(expanding)"),
             Kind::Boxed(_) => f.write_str("Body(stream)"),
         }
     }

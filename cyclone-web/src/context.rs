@@ -22,6 +22,8 @@ use crate::stream::Pipe;
 use output::Output;
 pub(crate) use output::Written;
 
+#[cfg(feature = "multipart")]
+mod forms;
 mod input;
 mod output;
 mod path;
@@ -243,7 +245,11 @@ impl RequestContext {
         self.body.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(feature = "templates")]
+    #[cfg(any(
+        feature = "decompression",
+        feature = "multipart",
+        feature = "templates"
+    ))]
     pub(crate) fn app(&self) -> &Shared {
         &self.app
     }

@@ -194,6 +194,10 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     if let Some(misfit) = error.downcast_ref::<DeserializeError>() {
         return Some(misfit.status());
     }
+    #[cfg(feature = "multipart")]
+    if let Some(multipart) = error.downcast_ref::<crate::multipart::MultipartError>() {
+        return Some(multipart.status());
+    }
     if let Some(port) = error.downcast_ref::<PortError>() {
         return port
             .is_retryable()

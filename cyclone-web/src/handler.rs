@@ -271,8 +271,11 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
     if !H::KEEP_ALIVE {
         cx.close_connection();
     }
-    if !H::STREAM_BODY && cx.has_body() {
-        cx.read_form().await?;
+    if cx.has_body() {
+        cx.open_body()?;
+        if !H::STREAM_BODY {
+            cx.read_form().await?;
+        }
     }
     let mut needs_user = H::AUTHENTICATED;
     if cx.is_guarded() {

@@ -131,6 +131,13 @@ impl Head {
             .get_or_init(|| self.raw.headers().unwrap_or_default())
     }
 
+    /// The header fields, to change them.
+    #[cfg(feature = "decompression")]
+    pub(crate) fn headers_mut(&mut self) -> Option<&mut HeaderMap> {
+        self.headers();
+        self.typed.get_mut()?.headers.get_mut()
+    }
+
     fn typed(&self) -> &Typed {
         self.typed.get_or_init(Box::default)
     }

@@ -87,6 +87,8 @@
 //! | HTTP/2: streams, header list | 100, 64 KiB | refused, 431 |
 //! | HTTP/2: ping, answer to it | 20 s, 20 s | closed |
 //! | arguments of a query or a form * | 1,000 | 400 |
+//! | multipart form: parts, header of a part | 100, 10 KiB; [`MultipartConfig`] | 400 |
+//! | multipart form: one field, all that is kept in memory | 256 KiB, 1 MiB; [`MultipartConfig`] | 413; files go to the disk |
 //! | ranges of a request for a file * | 16 | the whole file |
 //! | cookie, attribute of a cookie * | 4,096 and 1,024 bytes | an error of `set_cookie` |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
@@ -105,6 +107,8 @@
 //! | `security` | no | signed values and cookies, `Xsrf`; formats of Tornado and cyclone |
 //! | `private-cookies` | no | encrypted cookies |
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
+//! | `multipart` | no | forms with files: `cx.multipart()` part by part, `cx.file(..)` in memory or in temporary files |
+//! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
@@ -119,6 +123,7 @@
 //! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
 //! proxy's. Locales, UI modules. Multipart forms: the body is there, but
 //! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
 //! HTTP/2. An HTTP client, a test client, a project generator.
 
@@ -132,6 +137,8 @@ mod body;
 mod conditional;
 mod context;
 mod cookies;
+#[cfg(feature = "decompression")]
+mod decompression;
 mod engine;
 mod error;
 mod error_page;
@@ -150,6 +157,8 @@ mod media_type;
 mod meter;
 mod mount;
 mod next;
+#[cfg(feature = "multipart")]
+mod multipart;
 mod parameters;
 #[cfg(feature = "security")]
 mod random;
@@ -201,6 +210,13 @@ pub use limits::Limits;
 pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
 pub use mount::{BoxedError, MountedService, OriginalUri};
 pub use next::safe_next;
+#[cfg(feature = "multipart")]
+pub use multipart::{
+    MAX_AROUND_PARTS, MAX_FIELD, MAX_FILE_IN_MEMORY, MAX_FORM_MEMORY, MAX_PART_FIELDS,
+    MAX_PART_HEADER, MAX_PART_NAME, MAX_PARTS, Multipart, MultipartConfig, MultipartError,
+    MultipartErrorKind, MultipartEvent, MultipartParser, Part, PartHeader, UPLOAD_CHUNK,
+    UploadedFile,
+};
 pub use request_log::log_request;
 pub use response::Response;
 pub use router::{UrlSpec, url};

@@ -101,11 +101,7 @@ impl MediaType {
     /// a character that RFC 2046 does not allow.
     pub fn boundary(&self) -> Result<&str, MediaTypeError> {
         let boundary = self.parameter("boundary").unwrap_or_default();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
-        let valid = (1..=MAX_BOUNDARY).contains(&boundary.len())
-            && boundary.bytes().all(allowed)
-            && !boundary.ends_with(' ');
-        if valid {
+        if is_boundary(boundary) {
             Ok(boundary)
         } else {
             Err(MediaTypeError::Boundary)
@@ -130,6 +126,12 @@ impl MediaType {
     pub fn is_multipart_form(&self) -> bool {
         self.essence == "multipart/form-data"
     }
+}
+
+/// Tells whether a text may be a boundary (RFC 2046 5.1.1).
+pub(crate) fn is_boundary(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
+    (1..=MAX_BOUNDARY).contains(&text.len()) && text.bytes().all(allowed) && !text.ends_with(' ')
 }
 
 impl FromStr for MediaType {

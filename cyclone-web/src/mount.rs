@@ -86,6 +86,9 @@ impl Mount {
     }
 
     async fn answer(&self, cx: &mut RequestContext) -> Result {
+        if cx.has_body() {
+            cx.open_body()?;
+        }
         let mut request = cx.take_request();
         let original = request.uri().clone();
         *request.uri_mut() = without_prefix(&original, &self.prefix)?;

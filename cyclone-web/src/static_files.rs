@@ -35,6 +35,11 @@ use self::respond::{Answer, Opening};
 use self::settings::{Settings, Target};
 use self::statistics::Counts;
 pub use self::statistics::StaticStatistics;
+#[cfg(feature = "multipart")]
+pub(crate) use self::{
+    file::read,
+    stream::{FileBody, Part as FilePart},
+};
 use crate::body::Body;
 
 /// Default of the size up to which a file is kept in memory, in bytes; larger ones are read from the disk for

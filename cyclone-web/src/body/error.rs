@@ -33,6 +33,8 @@ pub enum BodyErrorKind {
     Disconnected,
     /// The client's framing of the body is wrong.
     Malformed,
+    /// The content coding of the body is broken, where an application expands compressed bodies.
+    Coding,
     /// What feeds the body failed: a file, a stream, a body of another library. The fault is on our side.
     Source,
 }
@@ -69,7 +71,9 @@ impl BodyError {
         match self.kind {
             BodyErrorKind::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             BodyErrorKind::Timeout => StatusCode::REQUEST_TIMEOUT,
-            BodyErrorKind::Disconnected | BodyErrorKind::Malformed => StatusCode::BAD_REQUEST,
+            BodyErrorKind::Disconnected | BodyErrorKind::Malformed | BodyErrorKind::Coding => {
+                StatusCode::BAD_REQUEST
+            }
             BodyErrorKind::Source => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -86,6 +90,7 @@ impl fmt::Display for BodyError {
                 f.write_str("the client went away before the end of the body")
             }
             BodyErrorKind::Malformed => f.write_str("the framing of the body is malformed"),
+            BodyErrorKind::Coding => f.write_str("the content coding of the body is broken"),
             BodyErrorKind::Source => f.write_str("the source of the body failed"),
         }
     }

@@ -85,7 +85,8 @@ impl RequestContext {
             .map_err(|error| Error::new(error.status()).message(error.to_string()))
     }
 
-    /// The urlencoded form in the body as a type.
+    /// The form in the body as a type: an urlencoded one, or with the feature `multipart` the fields of a
+    /// multipart one.
     ///
     /// # Errors
     /// 415 when the body is no such form, 400 or 422 when a field is missing or does not fit, and what
@@ -94,6 +95,8 @@ impl RequestContext {
     /// # Cancel safety
     /// As [`body`](Self::body).
     pub async fn form<T: DeserializeOwned>(&mut self) -> Result<T> {
+        #[cfg(feature = "multipart")]
+        Box::pin(self.read_multipart()).await?;
         self.read_form().await?;
         let Some(form) = &self.form_arguments else {
             return Err(unsupported("application/x-www-form-urlencoded"));
@@ -195,6 +198,33 @@ impl RequestContext {
         Ok(self.body_mut().check_declared()?)
     }
 
+    /// Has the body expanded if it comes compressed and the application wants that. Called once, before anybody reads.
+    #[cfg(feature = "decompression")]
+    pub(crate) fn open_body(&mut self) -> Result<()> {
+        use crate::decompression::{Coding, tell_consumed};
+        if self.app.decompress
+            && let Some(coding) = Coding::of(self.head.headers())?
+        {
+            let body = self.body_mut();
+            *body = std::mem::take(body).expanded(coding);
+            if let Some(headers) = self.head.headers_mut() {
+                tell_consumed(headers);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing: bodies are what they are.
+    #[cfg(not(feature = "decompression"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "it does something with the feature"
+    )]
+    pub(crate) fn open_body(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether a body came with the request, read already or not.
     pub(crate) fn has_body(&mut self) -> bool {
         self.body_bytes.is_some() || !http_body::Body::is_end_stream(self.body_mut())
@@ -219,18 +249,30 @@ impl RequestContext {
     }
 
     async fn read_form_body(&mut self) -> Result<()> {
+        #[cfg(feature = "multipart")]
+        if self.has_multipart() {
+            return self.read_multipart().await;
+        }
         let bytes = self.body().await?;
         let parsed = Arguments::parse(&bytes).map_err(|error| refuse(&error))?;
         self.form_arguments = Some(Box::new(parsed));
         Ok(())
     }
 
-    /// Whether the body claims to be an urlencoded form; without one nothing is parsed.
+    /// Whether the body claims to be a form that is read before the handler; without one nothing is parsed.
     fn is_form(&self) -> bool {
         self.head.headers().contains_key(http::header::CONTENT_TYPE)
             && self
                 .media_type()
-                .is_ok_and(|media| media.is_some_and(|media| media.is_form()))
+                .is_ok_and(|media| media.is_some_and(|media| self.reads(&media)))
+    }
+
+    fn reads(&self, media: &MediaType) -> bool {
+        #[cfg(feature = "multipart")]
+        if media.is_multipart_form() {
+            return self.reads_multipart();
+        }
+        media.is_form()
     }
 }
 

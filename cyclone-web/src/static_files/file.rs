@@ -239,7 +239,7 @@ pub(super) fn read_at_once(_file: &File, _start: u64, _buffer: &mut [u8]) -> Opt
 
 /// Reads at most `length` bytes from `start`; fewer only at the end of the file. Blocks.
 #[cfg(unix)]
-pub(super) fn read(file: &File, start: u64, length: u64) -> io::Result<Bytes> {
+pub(crate) fn read(file: &File, start: u64, length: u64) -> io::Result<Bytes> {
     use rustix::buffer::spare_capacity;
     let length = usize::try_from(length).map_err(io::Error::other)?;
     let mut content = Vec::with_capacity(length);
@@ -258,7 +258,7 @@ pub(super) fn read(file: &File, start: u64, length: u64) -> io::Result<Bytes> {
 
 /// Reads at most `length` bytes from `start`; fewer only at the end of the file. Blocks.
 #[cfg(not(unix))]
-pub(super) fn read(mut file: &File, start: u64, length: u64) -> io::Result<Bytes> {
+pub(crate) fn read(mut file: &File, start: u64, length: u64) -> io::Result<Bytes> {
     use std::io::{Read as _, Seek as _};
     file.seek(io::SeekFrom::Start(start))?;
     let mut content = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);

@@ -16,7 +16,7 @@ use super::file::{read, read_at_once};
 
 /// A piece of a body.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// These bytes.
     Memory(Bytes),
     /// Bytes of the file, from `start`.
@@ -39,7 +39,7 @@ impl Part {
 /// the client takes it, and then no more until that is taken too. So a slow client holds no thread and at
 /// most two pieces. Dropped, it reads nothing more.
 #[derive(Debug)]
-pub(super) struct FileBody {
+pub(crate) struct FileBody {
     /// None after a failure.
     file: Option<Arc<File>>,
     parts: VecDeque<Part>,
@@ -52,7 +52,7 @@ pub(super) struct FileBody {
 }
 
 impl FileBody {
-    pub(super) fn new(file: Arc<File>, parts: VecDeque<Part>) -> Self {
+    pub(crate) fn new(file: Arc<File>, parts: VecDeque<Part>) -> Self {
         Self {
             file: Some(file),
             remaining: parts.iter().map(Part::length).sum(),
