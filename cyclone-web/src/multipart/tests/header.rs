@@ -55,7 +55,7 @@ fn malformed_fields() {
         }
     }
     // A line that goes on in the next one.
-    let folded = "Content-Disposition: form-data;\r\n name=a";
+    let folded = "Content-Disposition: form-data; name=a;\r\n x=y";
     assert_eq!(refused(folded), MultipartErrorKind::Header);
     let form = [b"--b\r\n", NAMED.as_bytes(), b"\xff\r\n\r\n1\r\n--b--"].concat();
     assert_eq!(parse("b", form), Err(MultipartErrorKind::Header));
@@ -117,7 +117,7 @@ fn names_that_can_be_names_of_files() {
         assert_eq!(safe(name).as_deref(), Some(expected), "{name}");
     }
     for name in [
-        "", ".", "..", "...", "%20", ". .", "a/", "a/..", "a\\", "a%00b", "a%0Ab", "a%7Fb",
+        "", ".", "..", "...", "%20", ".%20.", "a/", "a/..", "a\\", "a%00b", "a%0Ab", "a%7Fb",
         "a%C2%85", "c:x", "a%22b", "%3Cx", "a?", "a*", "a|b",
     ] {
         assert_eq!(safe(name), None, "{name}");
