@@ -60,7 +60,20 @@ fn parse(text: &str) -> Result<Endpoint, Problem> {
     for (name, value) in parts.options {
         endpoint = apply(endpoint, name, value)?;
     }
-    Ok(endpoint)
+    match &endpoint.kind {
+        // It would take IPv4 alone.
+        Kind::Tcp(tcp) if tcp.v6_only && tcp.interface.is_ipv4() => Err(match &*parts.kind {
+            "tcp6" => Problem::Bad {
+                what: "IPv6 address",
+                value: tcp.interface.to_string(),
+            },
+            _ => Problem::Needs {
+                name: "v6only",
+                other: r"interface=\:\:",
+            },
+        }),
+        _ => Ok(endpoint),
+    }
 }
 
 /// The options of TLS.

@@ -199,6 +199,18 @@ fn mistakes_are_named_with_what_may_have_been_meant() {
         ("unix:/a:owner=", "the owner is missing"),
         ("systemd", "the index or the name of the socket is missing"),
         ("systemd:index=-1", "`-1` is no index"),
+        (
+            "tcp:1:v6only=1",
+            r"option `v6only` needs `interface=\:\:` too",
+        ),
+        (
+            "tcp:1:v6only=1:interface=127.0.0.1",
+            "option `v6only` needs `interface=",
+        ),
+        (
+            "tcp6:1:interface=127.0.0.1",
+            "`127.0.0.1` is no IPv6 address",
+        ),
         ("systemd:web:index=1", "`web` is out of place"),
         ("systemd:0:name=web", "`0` is out of place"),
         (
