@@ -162,8 +162,17 @@ impl Acceptor {
 }
 
 impl Served {
-    /// Enters a connection into the registry and runs its protocol in a task of its own.
+    /// Begins to serve a connection, whatever panics meanwhile: the factory and who listens to spans are not ours, and
+    /// a listener must not end with them.
     fn serve(&self, transport: Transport, peer: Peer, permit: OwnedSemaphorePermit) {
+        let begin = AssertUnwindSafe(|| self.begin(transport, peer, permit));
+        if catch_unwind(begin).is_err() {
+            tracing::error!("a connection is closed, as something panicked when it began");
+        }
+    }
+
+    /// Enters a connection into the registry and runs its protocol in a task of its own.
+    fn begin(&self, transport: Transport, peer: Peer, permit: OwnedSemaphorePermit) {
         let (registry, home) = (&self.shared.registry, &self.shared.home);
         if let Some(opening) = &self.opening {
             let (session, guard) = Session::register(home, registry, peer, OPENING, permit);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cyclone_core::{Connection, Endpoint, Server, protocol_fn};
+use cyclone_core::{Connection, Endpoint, Peer, Protocol, ProtocolFactory, Server, protocol_fn};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
@@ -62,6 +62,42 @@ async fn a_protocol_that_panics_at_once_ends_only_its_connection() {
         .start()
         .await
         .unwrap();
+    let address = tcp_address(&server, 0);
+    let mut first = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(rest(&mut first)).await, "");
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(rest(&mut second)).await, "hello");
+    within(server.registry().wait_empty()).await;
+}
+
+/// All that is not ours and runs on the accept loop: the factory, and whoever keeps spans.
+#[tokio::test]
+async fn a_panic_on_the_accept_loop_ends_only_its_connection() {
+    struct Nameless(Arc<AtomicUsize>);
+    impl ProtocolFactory for Nameless {
+        type Protocol = Greeting;
+        fn build(&self, _peer: &Peer) -> Option<Greeting> {
+            Some(Greeting)
+        }
+        fn name(&self) -> &'static str {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "on purpose");
+            "test"
+        }
+    }
+    struct Greeting;
+    impl Protocol for Greeting {
+        async fn run(self, mut connection: Connection) -> io::Result<()> {
+            connection.write_all(b"hello").await
+        }
+    }
+    let calls = Arc::new(AtomicUsize::new(1));
+    let server = Server::new()
+        .listen(Endpoint::loopback(0), Nameless(Arc::clone(&calls)))
+        .max_connections(1)
+        .start()
+        .await
+        .unwrap();
+    calls.store(0, Ordering::Relaxed);
     let address = tcp_address(&server, 0);
     let mut first = TcpStream::connect(address).await.unwrap();
     assert_eq!(within(rest(&mut first)).await, "");
