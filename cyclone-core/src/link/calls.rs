@@ -180,7 +180,7 @@ impl<C: Connector, Q, A> CallLink<C, Q, A> {
             }
             Err(_) => {
                 let error = ConnectionError::timed_out(limit);
-                Err(if pending.give_up() {
+                Err(if pending.time_out() {
                     (OperationError::OutcomeUnknown(error.clone()), Some(error))
                 } else {
                     (NotSent::TimedOut(limit).into(), None)

@@ -26,6 +26,9 @@ pub enum LateAnswers {
     /// The session goes on: it knows which answer belongs to which call, and a late one is thrown away. It has to
     /// notice by itself when the other side is silent for good.
     Discard,
+    /// As [`Discard`](Self::Discard) when the caller leaves, and as [`Close`](Self::Close) when the answer did not come
+    /// in time, as the other side may be silent for good.
+    CloseWhenTimedOut,
 }
 
 /// The calls of a [`CallLink`](super::CallLink), as its session takes them.
@@ -247,13 +250,17 @@ impl Pending {
         self.phase.is_taken()
     }
 
-    /// Gives it up; returns whether the session had taken it.
-    pub(super) fn give_up(&mut self) -> bool {
+    /// Gives it up as its time is over; returns whether the session had taken it.
+    pub(super) fn time_out(&mut self) -> bool {
+        self.give_up(true)
+    }
+
+    fn give_up(&mut self, timed_out: bool) -> bool {
         self.resolved = true;
         let taken = !self.phase.give_up();
         // An answer that was given and not fetched disturbs nobody.
         if self.phase.is_taken() {
-            self.signal.raise();
+            self.signal.raise(timed_out);
         }
         taken
     }
@@ -268,7 +275,7 @@ impl Drop for Pending {
                 &self.counts.cancelled
             };
             counter.fetch_add(1, Relaxed);
-            self.give_up();
+            self.give_up(false);
         }
     }
 }
@@ -288,8 +295,13 @@ impl SessionSignal {
         }
     }
 
-    fn raise(&self) {
-        if self.late_answers == LateAnswers::Close {
+    fn raise(&self, timed_out: bool) {
+        let closes = match self.late_answers {
+            LateAnswers::Close => true,
+            LateAnswers::CloseWhenTimedOut => timed_out,
+            LateAnswers::Discard => false,
+        };
+        if closes {
             // Kept for the session when it does not listen at this moment.
             self.bell.notify_one();
         }

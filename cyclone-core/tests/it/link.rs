@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::fake_connector::{Does, Fake, FakeConnection};
 
+mod call_queue;
 mod calls;
 mod closing;
 mod reconnect;

@@ -8,10 +8,10 @@ use futures_util::{FutureExt, future::join_all};
 
 use super::*;
 
-type Calls = CallLink<Fake, Does, usize>;
+pub(super) type Calls = CallLink<Fake, Does, usize>;
 
 /// A link whose session does what the request says, one after the other, and answers with its generation.
-fn calls(builder: LinkBuilder<Fake>) -> Calls {
+pub(super) fn calls(builder: LinkBuilder<Fake>) -> Calls {
     builder.spawn_with_calls(
         |mut connection: FakeConnection, context: LinkContext, mut queue: CallQueue<Does, usize, io::Error>| async move {
             loop {
@@ -30,7 +30,7 @@ fn calls(builder: LinkBuilder<Fake>) -> Calls {
     )
 }
 
-fn builder(fake: &Fake) -> LinkBuilder<Fake> {
+pub(super) fn builder(fake: &Fake) -> LinkBuilder<Fake> {
     Link::builder(fake.clone()).backoff(exact())
 }
 
@@ -185,23 +185,6 @@ async fn a_call_given_up_in_the_queue_is_never_taken() {
     assert_eq!(link.link().statistics().cancelled, 1);
 }
 
-/// The caller does something else when the answer comes, and leaves.
-#[tokio::test(start_paused = true)]
-async fn a_call_given_up_after_its_answer_disturbs_nobody() {
-    let fake = Fake::new();
-    let link = calls(builder(&fake));
-    link.link().wait_up(LONG).await.unwrap();
-    let mut call = Box::pin(link.call(Does::AnswerAfter(ms(10))));
-    assert!((&mut call).now_or_never().is_none());
-    sleep(ms(20)).await;
-    drop(call);
-    settle().await;
-    assert_eq!(link.call(Does::Answer).await.unwrap(), 1);
-    let statistics = link.link().statistics();
-    assert_eq!((statistics.losses, fake.attempts()), (0, 1));
-    assert_eq!((statistics.answered, statistics.cancelled), (2, 0));
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_session_that_knows_its_answers_goes_on() {
     let fake = Fake::new();
@@ -274,41 +257,6 @@ async fn so_many_calls_are_in_flight_and_no_more() {
     }
 }
 
-/// A session that sends what waits at once.
-#[tokio::test(start_paused = true)]
-async fn calls_that_wait_can_be_taken_together() {
-    for (limit, batches) in [(1, vec![1, 1, 1, 1]), (3, vec![3, 1]), (9, vec![4])] {
-        let fake = Fake::new();
-        let taken = Arc::<Mutex<Vec<usize>>>::default();
-        let sizes = Arc::clone(&taken);
-        let link: Calls = builder(&fake).max_in_flight(limit).spawn_with_calls(
-            move |_connection, _, mut queue: CallQueue<_, _, _>| {
-                let sizes = Arc::clone(&sizes);
-                async move {
-                    while let Some(first) = queue.next().await {
-                        let mut batch = vec![first];
-                        batch.extend(std::iter::from_fn(|| queue.try_next()));
-                        sizes.lock().unwrap().push(batch.len());
-                        for (_, answer) in batch {
-                            answer.send(Ok(0));
-                        }
-                    }
-                    Ok(())
-                }
-            },
-        );
-        link.link().wait_up(LONG).await.unwrap();
-        let calls = (0..5).map(|_| Box::pin(link.call(Does::Answer)));
-        let mut calls: Vec<_> = calls.collect();
-        assert!(calls.iter_mut().all(|call| call.now_or_never().is_none()));
-        drop(calls.remove(1));
-        for answered in join_all(calls).await {
-            answered.unwrap();
-        }
-        assert_eq!(*taken.lock().unwrap(), batches, "{limit} at a time");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_link_that_is_not_there_sends_nothing() {
     let fake = Fake::down();
@@ -359,45 +307,6 @@ async fn closing_refuses_calls_and_ends_those_that_wait() {
     closing.await;
     assert!(taken.await.unwrap().unwrap_err().is_outcome_unknown());
     assert!(queued.await.unwrap().unwrap_err().is_not_sent());
-}
-
-/// The simplest session there is.
-async fn answer_all(
-    mut connection: FakeConnection,
-    mut queue: CallQueue<Does, usize, io::Error>,
-) -> io::Result<()> {
-    while let Some((does, answer)) = queue.next().await {
-        answer.send(connection.ask(does).await);
-    }
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_session_that_takes_calls_until_there_are_none_ends_with_the_link() {
-    let fake = Fake::new();
-    let link: Calls =
-        builder(&fake).spawn_with_calls(|connection, _, queue| answer_all(connection, queue));
-    let calls = (0..3).map(|_| link.call(Does::AnswerAfter(ms(100))));
-    let mut calls = Box::pin(join_all(calls));
-    assert!((&mut calls).now_or_never().is_none());
-    settle().await;
-    assert!((&mut calls).now_or_never().is_none());
-    settle().await;
-    let began = Instant::now();
-    let closing = link.link().close();
-    let (answers, ()) = tokio::join!(calls, closing);
-    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    assert_eq!(began.elapsed(), ms(300), "as soon as all are answered");
-
-    // Without a call, and when the last handle goes.
-    let link: Calls =
-        builder(&fake).spawn_with_calls(|connection, _, queue| answer_all(connection, queue));
-    let mut states = link.link().on_state();
-    link.link().wait_up(LONG).await.unwrap();
-    let began = Instant::now();
-    drop(link);
-    assert!(states.wait_for(LinkState::is_closed).await.is_some());
-    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
