@@ -25,6 +25,9 @@ pub struct HostKey {
 impl HostKey {
     /// Reads the key, or makes one and keeps it there, readable by the owner alone (mode 600).
     ///
+    /// A program that becomes another user later (`--uid`) needs a key that this user owns: its successor (`--upgrade`)
+    /// is that user from the beginning, and cannot start with a key of root's.
+    ///
     /// Of several processes that do it at once, one makes the key, and all have the same. It reads and writes a file
     /// and so blocks the thread for a moment: it is for the start of a program.
     ///
