@@ -64,8 +64,8 @@ impl Access {
 
     /// Reads both files once, so that a mistake is seen when the program starts; keys that are not understood are logged.
     ///
-    /// A program that becomes another user later (`--uid`) or goes into another root (`--chroot`) must find and be able to
-    /// read them there too: that is not looked at here, and nobody gets in otherwise.
+    /// A program that becomes another user later (`--uid`) or goes into another root (`--chroot`) must find them and be
+    /// able to read them there too: that is not looked at here, and nobody gets in otherwise.
     ///
     /// # Errors
     /// [`AccessError`] when one cannot be read or others could change it.
