@@ -78,6 +78,9 @@
 //! file or the environment of the old one.
 //!
 //! A program that has dropped its privileges starts the new one without them: it can bind nothing that needs them, and
+//! The first process of a container (number 1) refuses: the container ends with it. So it is with supervisors that watch
+//! one process; systemd is told which one it is now.
+//!
 //! cannot read files of root. In a `--chroot` there is usually no program to start, except with worker processes.
 //!
 //! # Signals

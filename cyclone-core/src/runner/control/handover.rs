@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::pin::Pin;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, getpid};
 
 use super::{Control, Parent, Progress};
 use crate::runner::channel::{Channel, Message};
@@ -61,7 +61,7 @@ impl Control<'_> {
         } else if matches!(self.parent, Parent::Predecessor(_)) {
             Some("the program is just taking over itself".to_owned())
         } else {
-            None
+            cannot_leave(getpid())
         };
         let inheritance = match refusal {
             Some(reason) => Err(reason),
@@ -136,5 +136,25 @@ impl Control<'_> {
             pid_file: pid_file.map(PidFile::share).transpose()?,
             requests: requests.map(Requests::share).transpose()?,
         })
+    }
+}
+
+/// Why a process with this number cannot leave its work to another one, if so.
+fn cannot_leave(own: Pid) -> Option<String> {
+    let reason = "process 1 cannot be replaced: when it ends, all processes of the container do";
+    own.is_init().then(|| reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::Pid;
+
+    use super::cannot_leave;
+
+    /// pid_namespaces(7).
+    #[test]
+    fn the_first_process_of_a_container_stays() {
+        assert!(cannot_leave(Pid::INIT).unwrap().contains("container"));
+        assert_eq!(cannot_leave(Pid::from_raw(2).unwrap()), None);
     }
 }
