@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
@@ -273,10 +274,30 @@ fn inject(
     command.try_get_matches_from(arguments).map_err(|error| {
         let told = OptionsError::of_command_line(&error);
         match error.kind() {
-            clap::error::ErrorKind::MissingRequiredArgument => {
-                told.hinted(&help::other_ways(&layers.program))
+            ErrorKind::MissingRequiredArgument => told.hinted(&help::other_ways(&layers.program)),
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+                match secret_in(&error, specs) {
+                    // The text of the error has the value.
+                    Some(spec) => {
+                        let message = "the value cannot be used";
+                        OptionsError::of(&spec.name, &Origin::CommandLine, message)
+                    }
+                    None => told,
+                }
             }
             _ => told,
         }
     })
+}
+
+/// The secret that an error is about, if it is about one.
+fn secret_in<'a>(error: &clap::Error, specs: &'a [Spec]) -> Option<&'a Spec> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    // `--pin <PIN>`, `--pin=<PIN>`, `--pin[=<PIN>]`, or `[PIN]` without dashes.
+    let long = argument.strip_prefix("--").unwrap_or_default();
+    let end = long.find([' ', '=', '[']).unwrap_or(long.len());
+    let is_it = |spec: &&Spec| spec.secret && spec.name == long[..end];
+    specs.iter().find(is_it)
 }

@@ -154,6 +154,22 @@ fn secrets_are_in_no_text() {
         told.complaint::<Secret>(),
         "environment variable `MY_APP_PIN`: the value cannot be used"
     );
+    for arguments in [["--pin=s3cret", ""], ["--pin", "s3cret"]] {
+        let arguments: Vec<&str> = arguments
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect();
+        let told = Told::nothing().on_line(&arguments);
+        assert_eq!(
+            told.complaint::<Secret>(),
+            "option `--pin`: the value cannot be used"
+        );
+    }
+    let told = Told::nothing().on_line(&["--code=bleu"]);
+    assert_eq!(
+        told.complaint::<Secret>(),
+        "option `--code`: the value cannot be used"
+    );
     let told = Told::nothing().in_file("code = 'bleu'");
     assert_eq!(
         told.complaint::<Secret>(),
