@@ -56,14 +56,15 @@
 //! | `--worker-mode processes` | the same in N processes |
 //!
 //! [`Start::endpoints`] gives each worker a socket of its own (`SO_REUSEPORT`), over which the kernel spreads
-//! connections; other endpoints are one socket for all. `--affinity` binds each worker to one of the processors that the
-//! program may use, and the one that has a thread for each core to all of them. What servers of one process share, as a cache, is made outside of `build`; for what there may be only
-//! one of, [`Start::worker`] is the number.
+//! connections; other endpoints are one socket for all. `--affinity` binds each worker to one of the processors that
+//! the program may use, and the one that has a thread for each core to all of them. What servers of one process share,
+//! as a cache, is made outside of `build`; for what there may be only one of, [`Start::worker`] is the number.
 //!
 //! With processes the one that was started leads the others and serves nobody: it keeps the privileges of the start, as
 //! nginx's does, and the workers drop them. One that dies is started again after a pause, of 50 ms at first and 30 s at
-//! most; one that fails again and again leaves its share of the connections to the others. When the one that leads is
-//! gone, its workers end as by SIGTERM, and at once if their runtime is blocked. A worker reads the configuration anew when it is started again.
+//! most, and one that does not serve within a minute then is given up; one that fails again and again leaves its share
+//! of the connections to the others. When the one that leads is gone, its workers end as by SIGTERM, and at once if
+//! their runtime is blocked. A worker reads the configuration anew when it is started again.
 //!
 //! # A new version without a lost connection
 //!
@@ -77,10 +78,10 @@
 //! new process may have another number of workers, other endpoints and other options, if they are in the configuration
 //! file or the environment of the old one.
 //!
-//! A program that has dropped its privileges starts the new one without them: it can bind nothing that needs them, and
 //! The first process of a container (number 1) refuses: the container ends with it. So it is with supervisors that watch
 //! one process; systemd is told which one it is now.
 //!
+//! A program that has dropped its privileges starts the new one without them: it can bind nothing that needs them, and
 //! cannot read files of root. In a `--chroot` there is usually no program to start, except with worker processes.
 //!
 //! # Signals

@@ -28,6 +28,9 @@ const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
 /// kernel gives its share of the connections to the others.
 const FAILURES_WITHOUT_SOCKETS: u32 = 2;
 
+/// How long a worker that is started again may take until it serves. Connections wait in its sockets meanwhile.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Starts a worker with what it listens on; where its events go says its number.
 pub(crate) type Launch = Box<dyn FnMut(Set, Teller) -> Result<mpsc::Sender<Order>, Exit>>;
 
@@ -57,6 +60,8 @@ struct Slot {
     backoff: Backoff,
     answered: bool,
     reloading: bool,
+    /// Until when it has to serve, if it was started again.
+    limit: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +100,7 @@ impl Workers {
             backoff: Backoff::new(policy),
             answered: true,
             reloading: false,
+            limit: None,
         });
         Self {
             slots: slots.collect(),
@@ -245,7 +251,7 @@ impl Workers {
             let due = self.slots.iter().zip(0..);
             let due = due.filter_map(|(slot, number)| match slot.state {
                 State::Waiting(due) => Some((due, number)),
-                _ => None,
+                _ => Some((slot.limit?, number)),
             });
             let next = due.min();
             let (at, number) = next.unwrap_or_else(|| (Instant::now(), 0));
@@ -255,7 +261,7 @@ impl Workers {
                     // Impossible: a sender is here.
                     None => Some(News::Ended),
                 },
-                () = sleep_until(at), if next.is_some() => self.start_again(number),
+                () = sleep_until(at), if next.is_some() => self.due(number),
             };
             if let Some(news) = news {
                 return news;
@@ -305,6 +311,7 @@ impl Workers {
                 self.slot(number, |slot| {
                     slot.state = State::Ready;
                     slot.answered = true;
+                    slot.limit = None;
                     slot.backoff.succeeded(Instant::now());
                 });
                 Some(News::Changed)
@@ -361,6 +368,18 @@ impl Workers {
         });
     }
 
+    /// Starts a worker that has waited for it, or gives up one that has not served in time.
+    fn due(&mut self, number: usize) -> Option<News> {
+        let slot = self.slots.get_mut(number)?;
+        if let State::Waiting(_) = slot.state {
+            return self.start_again(number);
+        }
+        tracing::error!(worker = number, "worker does not serve in time");
+        // It ends when nobody leads it.
+        (slot.orders, slot.limit) = (None, None);
+        None
+    }
+
     fn start_again(&mut self, number: usize) -> Option<News> {
         let own = self.slots.get(number).and_then(|slot| slot.set.as_ref());
         let set = match own.map(sets::duplicate) {
@@ -372,6 +391,9 @@ impl Workers {
             self.failed(number, exit.reason());
             return Some(News::Changed);
         }
+        self.slot(number, |slot| {
+            slot.limit = Some(Instant::now() + RESTART_TIMEOUT);
+        });
         None
     }
 
@@ -414,6 +436,7 @@ impl Slot {
         self.orders = None;
         self.state = State::Down;
         self.reloading = false;
+        self.limit = None;
         self.answered = true;
     }
 }

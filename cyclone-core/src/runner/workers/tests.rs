@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::{Launch, News, Workers};
+use super::{Launch, News, RESTART_TIMEOUT, Workers};
 use crate::backoff::{BackoffPolicy, Jitter};
 use crate::lock::lock;
 use crate::runner::exit::Exit;
@@ -177,6 +177,34 @@ async fn who_fails_is_started_again_after_growing_pauses() {
     let heard = timeout(Duration::from_millis(51), workers.next()).await;
     assert!(heard.is_err());
     assert_eq!(lock(&started).len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_serve_in_time_is_given_up() {
+    let (mut workers, started) = serving(2, true).await;
+    launched(&started, 1).await.tell(broken()).await;
+    workers.next().await;
+    let heard = timeout(Duration::from_millis(51), workers.next()).await;
+    assert!(heard.is_err());
+    let is_led = || !lock(&started)[2].2.is_closed();
+    let again = launched(&started, 2).await;
+    again.tell(Event::Bound(one_socket())).await;
+    let heard = timeout(RESTART_TIMEOUT - Duration::from_millis(2), workers.next()).await;
+    assert!(heard.is_err() && is_led());
+    let heard = timeout(Duration::from_millis(4), workers.next()).await;
+    assert!(heard.is_err() && !is_led());
+    // Then it ends, and is started once more.
+    again.tell(broken()).await;
+    assert!(matches!(workers.next().await, News::Changed));
+    let heard = timeout(Duration::from_millis(101), workers.next()).await;
+    assert!(heard.is_err());
+    let again = launched(&started, 3).await;
+    again.tell(Event::Bound(one_socket())).await;
+    again.tell(Event::Ready).await;
+    assert!(matches!(workers.next().await, News::Changed));
+    // One that serves has no limit.
+    assert!(timeout(2 * RESTART_TIMEOUT, workers.next()).await.is_err());
+    assert!(!lock(&started)[3].2.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
