@@ -60,6 +60,8 @@ struct Slot {
     backoff: Backoff,
     answered: bool,
     reloading: bool,
+    /// Whether it may have read the configuration before the last reload.
+    is_behind: bool,
     /// Until when it has to serve, if it was started again.
     limit: Option<Instant>,
 }
@@ -100,6 +102,7 @@ impl Workers {
             backoff: Backoff::new(policy),
             answered: true,
             reloading: false,
+            is_behind: false,
             limit: None,
         });
         Self {
@@ -195,10 +198,14 @@ impl Workers {
         }
         self.reloading = Some(Vec::new());
         for slot in &mut self.slots {
-            // Who is started later reads the configuration then.
-            if slot.state == State::Ready {
-                slot.reloading = true;
-                slot.order(Order::Reload);
+            match slot.state {
+                State::Ready => {
+                    slot.reloading = true;
+                    slot.order(Order::Reload);
+                }
+                State::Starting | State::Bound => slot.is_behind = true,
+                // Who is started later reads the configuration then.
+                State::Down | State::Waiting(_) => {}
             }
         }
         true
@@ -312,6 +319,9 @@ impl Workers {
                     slot.state = State::Ready;
                     slot.answered = true;
                     slot.limit = None;
+                    if std::mem::take(&mut slot.is_behind) {
+                        slot.order(Order::Reload);
+                    }
                     slot.backoff.succeeded(Instant::now());
                 });
                 Some(News::Changed)
@@ -436,6 +446,7 @@ impl Slot {
         self.orders = None;
         self.state = State::Down;
         self.reloading = false;
+        self.is_behind = false;
         self.limit = None;
         self.answered = true;
     }

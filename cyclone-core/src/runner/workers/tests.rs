@@ -208,6 +208,24 @@ async fn one_that_does_not_serve_in_time_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_just_being_started_reloads_as_soon_as_it_serves() {
+    let (mut workers, started) = serving(1, true).await;
+    launched(&started, 0).await.tell(broken()).await;
+    workers.next().await;
+    let heard = timeout(Duration::from_millis(51), workers.next()).await;
+    assert!(heard.is_err());
+    // It may have read the old configuration.
+    assert!(workers.reload());
+    let again = launched(&started, 1).await;
+    again.tell(Event::Bound(one_socket())).await;
+    assert!(matches!(workers.next().await, News::Reloaded(_)));
+    again.tell(Event::Ready).await;
+    assert!(matches!(workers.next().await, News::Changed));
+    order_to(&started, 1, Order::Go).await;
+    assert_eq!(lock(&started)[1].2.try_recv(), Ok(Order::Reload));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sockets_of_one_that_fails_twice_are_closed_while_it_waits() {
     let (mut workers, started) = serving(2, true).await;
     let listens = |workers: &Workers| workers.hand_over().unwrap().len();
