@@ -95,13 +95,14 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Packages of the Python environment: clients of SSH, HTTP and SSE, reader of metrics, event socket client and server,
-/// WebSocket client and server.
+/// WebSocket client and server, Tornado.
 const PYTHON_PACKAGES: &[&str] = &[
     "asyncssh==2.24.1",
     "genesis==2026.10.18",
     "httpx==0.28.1",
     "httpx-sse==0.4.3",
     "prometheus-client==0.26.0",
+    "tornado==6.6.1",
     "websockets==17.4",
 ];
 const PYTHON_VARIABLE: &str = "CYCLONE_TEST_PYTHON";

@@ -23,6 +23,9 @@ mod metering;
 mod mount;
 #[cfg(test)]
 mod routing;
+#[cfg(feature = "security")]
+#[cfg(test)]
+mod security;
 #[cfg(test)]
 mod static_files;
 #[cfg(test)]
