@@ -27,6 +27,8 @@ mod forms;
 mod input;
 mod output;
 mod path;
+#[cfg(feature = "private-cookies")]
+mod private;
 #[cfg(any(feature = "sse", feature = "websocket"))]
 mod protocols;
 #[cfg(feature = "security")]

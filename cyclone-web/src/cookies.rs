@@ -10,7 +10,7 @@ use std::fmt;
 use http::{HeaderMap, header::COOKIE};
 
 pub use self::set_cookie::{
-    CookieError, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite, SetCookie,
+    CookieError, MAX_CLEARED_COOKIES, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite, SetCookie,
 };
 
 /// The cookies of a request, read straight from its headers.

@@ -91,6 +91,8 @@
 //! | multipart form: one field, all that is kept in memory | 256 KiB, 1 MiB; [`MultipartConfig`] | 413; files go to the disk |
 //! | ranges of a request for a file * | 16 | the whole file |
 //! | cookie, attribute of a cookie * | 4,096 and 1,024 bytes | an error of `set_cookie` |
+//! | cookies of `clear_all_cookies` * | 200 | the rest stays |
+//! | age of a signed value, an XSRF cookie | 31 days, 30 days for users | as absent |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
 //! | template *, work of a rendering | 1 MiB, 20,000,000 instructions | an error |
 //!
@@ -160,6 +162,8 @@ mod next;
 #[cfg(feature = "multipart")]
 mod multipart;
 mod parameters;
+#[cfg(feature = "private-cookies")]
+mod private;
 #[cfg(feature = "security")]
 mod random;
 mod range;
@@ -196,7 +200,8 @@ pub use body::{Body, BodyError, BodyErrorKind};
 pub use conditional::{Precondition, Validators};
 pub use context::RequestContext;
 pub use cookies::{
-    CookieError, Cookies, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite, SetCookie,
+    CookieError, Cookies, MAX_CLEARED_COOKIES, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite,
+    SetCookie,
 };
 #[cfg(feature = "hyper-http1")]
 pub use engine::Http1Engine;
@@ -217,6 +222,8 @@ pub use multipart::{
     MultipartErrorKind, MultipartEvent, MultipartParser, Part, PartHeader, UPLOAD_CHUNK,
     UploadedFile,
 };
+#[cfg(feature = "private-cookies")]
+pub use private::PrivateValue;
 pub use request_log::log_request;
 pub use response::Response;
 pub use router::{UrlSpec, url};

@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::RequestContext;
-use crate::cookies::SetCookie;
+use crate::cookies::{MAX_CLEARED_COOKIES, SetCookie};
 use crate::error::{Error, Result};
 use crate::response::Response;
 
@@ -148,6 +148,28 @@ impl RequestContext {
     /// As [`set_cookie`](Self::set_cookie).
     pub fn clear_cookie(&mut self, name: &str) -> Result<()> {
         self.set_cookie(SetCookie::removal(name))
+    }
+
+    /// Has the client forget every cookie that it sent, as those that were set on path `/` without a domain: Tornado's
+    /// `clear_all_cookies`. At most [`MAX_CLEARED_COOKIES`](crate::MAX_CLEARED_COOKIES); a cookie with an invalid name
+    /// cannot be cleared, and stays.
+    ///
+    /// For a whole site the header `Clear-Site-Data: "cookies"` does more.
+    pub fn clear_all_cookies(&mut self) {
+        let mut names: Vec<String> = Vec::new();
+        for (name, _value) in self.cookies().iter() {
+            if names.len() == MAX_CLEARED_COOKIES {
+                break;
+            }
+            if !names.iter().any(|other| other == name) {
+                names.push(name.to_owned());
+            }
+        }
+        for name in names {
+            if let Err(error) = self.set_cookie(SetCookie::removal(name)) {
+                tracing::debug!(%error, "cookie cannot be cleared");
+            }
+        }
     }
 
     /// Closes the connection after this response.

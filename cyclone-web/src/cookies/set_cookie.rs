@@ -14,6 +14,10 @@ pub const MAX_COOKIE_SIZE: usize = 4096;
 /// Most bytes of one attribute's value; browsers ignore longer ones (RFC 6265bis 5.6).
 pub const MAX_COOKIE_ATTRIBUTE: usize = 1024;
 
+/// Most cookies that [`clear_all_cookies`](crate::RequestContext::clear_all_cookies) clears in one response; browsers
+/// keep fewer for a site.
+pub const MAX_CLEARED_COOKIES: usize = 200;
+
 /// A cookie to be set, as a builder for the `Set-Cookie` header (RFC 6265bis 4.1).
 ///
 /// Defaults: path `/`, `SameSite=Lax`, everything else off, which makes a session cookie that
@@ -90,13 +94,24 @@ impl SetCookie {
 
     /// Starts the removal of a cookie: an empty value that expired in 1970.
     ///
-    /// Path, domain and `partitioned` must be those it was set with, and a name that begins with
-    /// `__Host-` or `__Secure-` needs [`secure`](Self::secure) here too.
+    /// Path, domain and `partitioned` must be those it was set with. What the prefix of the name asks
+    /// for is set.
     #[must_use]
     pub fn removal(name: impl Into<String>) -> Self {
-        Self::new(name, "")
+        let mut cookie = Self::new(name, "")
             .expires(UNIX_EPOCH)
-            .max_age(Duration::ZERO)
+            .max_age(Duration::ZERO);
+        let prefix = Prefix::of(&cookie.name);
+        cookie.secure = prefix.is_some();
+        cookie.http_only = prefix.is_some_and(|prefix| prefix.http_only);
+        cookie
+    }
+
+    /// Starts a cookie that only this host can have set, over TLS: `__Host-` before the name,
+    /// `Secure`, path `/`, no domain. A sibling domain cannot plant one (RFC 6265bis 4.1.3.2).
+    #[must_use]
+    pub fn host(name: impl AsRef<str>, value: impl Into<String>) -> Self {
+        Self::new(format!("__Host-{}", name.as_ref()), value).secure(true)
     }
 
     /// Returns the name.
@@ -254,22 +269,44 @@ impl SetCookie {
                 return Err(CookieError::Attribute("Domain"));
             }
         }
-        let has_prefix = |prefix: &str| {
-            let start = self.name.get(..prefix.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        };
-        let host_prefix = has_prefix("__Host-");
-        if host_prefix && (self.domain.is_some() || self.path.as_deref() != Some("/")) {
+        let prefix = Prefix::of(&self.name);
+        let is_of_host = prefix.is_some_and(|prefix| prefix.of_host);
+        if is_of_host && (self.domain.is_some() || self.path.as_deref() != Some("/")) {
             return Err(CookieError::HostPrefix);
         }
-        let needs_secure = host_prefix
-            || has_prefix("__Secure-")
-            || self.same_site == Some(SameSite::None)
-            || self.partitioned;
+        if prefix.is_some_and(|prefix| prefix.http_only) && !self.http_only {
+            return Err(CookieError::NotHttpOnly);
+        }
+        let needs_secure =
+            prefix.is_some() || self.same_site == Some(SameSite::None) || self.partitioned;
         if needs_secure && !self.secure {
             return Err(CookieError::NotSecure);
         }
         Ok(())
+    }
+}
+
+/// What browsers demand of a cookie by the begin of its name, beside `Secure` (RFC 6265bis 4.1.3,
+/// and its successor for `__Http-`).
+#[derive(Clone, Copy)]
+struct Prefix {
+    of_host: bool,
+    http_only: bool,
+}
+
+impl Prefix {
+    fn of(name: &str) -> Option<Self> {
+        let all = [
+            ("__Secure-", false, false),
+            ("__Http-", false, true),
+            ("__Host-Http-", true, true),
+            ("__Host-", true, false),
+        ];
+        all.into_iter().find_map(|(prefix, of_host, http_only)| {
+            let start = name.get(..prefix.len())?;
+            let found = start.eq_ignore_ascii_case(prefix);
+            found.then_some(Self { of_host, http_only })
+        })
     }
 }
 
@@ -340,6 +377,8 @@ pub enum CookieError {
     NotSecure,
     /// A `__Host-` cookie has path `/` and no domain.
     HostPrefix,
+    /// A `__Http-` cookie is hidden from scripts.
+    NotHttpOnly,
 }
 
 impl fmt::Display for CookieError {
@@ -351,6 +390,7 @@ impl fmt::Display for CookieError {
             Self::TooLarge => write!(f, "cookie is over {MAX_COOKIE_SIZE} bytes"),
             Self::NotSecure => f.write_str("cookie must be secure"),
             Self::HostPrefix => f.write_str("a __Host- cookie needs path / and no domain"),
+            Self::NotHttpOnly => f.write_str("a __Http- cookie must be http-only"),
         }
     }
 }

@@ -317,3 +317,45 @@ fn replaces_compares_what_browsers_compare() {
     assert!(!cookie.replaces(&SetCookie::new("a", "b").domain("x")));
     assert!(!cookie.replaces(&SetCookie::new("c", "b")));
 }
+
+#[test]
+fn prefixes_of_names_are_kept_to() {
+    let value = |cookie: SetCookie| cookie.header_value().map(drop);
+    for (name, http_only, of_host) in [
+        ("__Secure-a", false, false),
+        ("__secure-a", false, false),
+        ("__Http-a", true, false),
+        ("__HTTP-a", true, false),
+        ("__Host-a", false, true),
+        ("__Host-Http-a", true, true),
+        ("__host-http-a", true, true),
+    ] {
+        let whole = SetCookie::new(name, "x").secure(true).http_only(true);
+        assert_eq!(value(whole.clone()), Ok(()), "{name}");
+        let insecure = Err(CookieError::NotSecure);
+        assert_eq!(value(whole.clone().secure(false)), insecure, "{name}");
+        let seen = value(whole.clone().http_only(false));
+        let expected = if http_only {
+            Err(CookieError::NotHttpOnly)
+        } else {
+            Ok(())
+        };
+        assert_eq!(seen, expected, "{name}");
+        for other in [
+            whole.clone().domain("example.com"),
+            whole.clone().path("/a"),
+            whole.clone().without_path(),
+        ] {
+            let expected = if of_host {
+                Err(CookieError::HostPrefix)
+            } else {
+                Ok(())
+            };
+            assert_eq!(value(other), expected, "{name}");
+        }
+        assert_eq!(value(SetCookie::removal(name)), Ok(()), "{name}");
+    }
+    assert_eq!(value(SetCookie::new("__Hosta", "x")), Ok(()));
+    let host = SetCookie::host("a", "x").header_value().unwrap();
+    assert_eq!(host, "__Host-a=x; Path=/; Secure; SameSite=Lax");
+}

@@ -127,3 +127,85 @@ async fn without_a_secret_it_is_an_error() {
 fn an_empty_secret_is_found_at_the_start() {
     let _ = Application::new().cookie_secret("");
 }
+
+#[tokio::test]
+async fn all_cookies_are_cleared() {
+    async fn clear(cx: &mut RequestContext) -> Result {
+        cx.clear_all_cookies();
+        cx.finish()
+    }
+    let app = Application::new().get("/", clear);
+    let jar = "a=1; __Host-b=2; __Secure-c=3; __Host-Http-d=4; a=5; e/f=6; nothing; g=7";
+    let response = call(&app, with_headers(get("/"), &[("cookie", jar)])).await;
+    let lines = response.headers().get_all("set-cookie").iter();
+    let lines: Vec<_> = lines.map(|line| line.to_str().unwrap()).collect();
+    let names: Vec<_> = lines
+        .iter()
+        .map(|line| line.split_once('=').unwrap().0)
+        .collect();
+    assert_eq!(names, ["a", "__Host-b", "__Secure-c", "__Host-Http-d", "g"]);
+    for line in lines {
+        let expected = "=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0";
+        assert!(line.contains(expected), "{line}");
+        assert_eq!(line.contains("; Secure"), line.starts_with("__"), "{line}");
+    }
+    // Just under, exactly and over the limit.
+    for (sent, cleared) in [(199, 199), (200, 200), (201, 200)] {
+        let jar: Vec<_> = (0..sent).map(|number| format!("c{number}=x")).collect();
+        let jar = jar.join("; ");
+        let response = call(&app, with_headers(get("/"), &[("cookie", &jar)])).await;
+        assert_eq!(
+            response.headers().get_all("set-cookie").iter().count(),
+            cleared
+        );
+    }
+}
+
+#[cfg(feature = "private-cookies")]
+#[tokio::test]
+async fn a_private_cookie_comes_back_and_shows_nothing() {
+    async fn set(cx: &mut RequestContext) -> Result {
+        cx.set_private_cookie("session", "the secret of ada")?;
+        cx.set_private_cookie_with(SetCookie::host("short", "another"))?;
+        cx.finish()
+    }
+    async fn read(cx: &mut RequestContext) -> Result {
+        let session = cx.private_cookie("session")?;
+        let short = cx.private_cookie_value("__Host-short", Duration::from_secs(60))?;
+        let short = short.map(|value| String::from_utf8(value.into_value()).unwrap());
+        cx.text(format!("{session:?} {short:?}"))
+    }
+    let secrets = CookieSecrets::new(SECRET).unwrap();
+    let app = Application::new()
+        .cookie_secrets(secrets)
+        .get("/set", set)
+        .get("/read", read);
+    let response = call(&app, get("/set")).await;
+    let line = cookie_line(&response, "session").unwrap();
+    assert!(
+        line.ends_with("; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax"),
+        "{line}"
+    );
+    let line = cookie_line(&response, "__Host-short").unwrap();
+    assert!(line.ends_with("; Path=/; Secure; SameSite=Lax"), "{line}");
+    let session = set_cookie(&response, "session").unwrap();
+    assert!(
+        session
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    );
+    let short = set_cookie(&response, "__Host-short").unwrap();
+    let read = |session: &str, short: &str| {
+        let jar = format!("session=planted; session={session}; __Host-short={short}");
+        let request = with_headers(get("/read"), &[("cookie", &jar)]);
+        let app = app.clone();
+        async move { text(&call(&app, request).await).to_owned() }
+    };
+    let whole = "Some(\"the secret of ada\") Some(\"another\")";
+    assert_eq!(read(&session, &short).await, whole);
+    assert_eq!(
+        read(&short, &session).await,
+        "None None",
+        "they are bound to their names"
+    );
+}
