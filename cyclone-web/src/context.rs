@@ -22,6 +22,7 @@ use crate::stream::Pipe;
 use output::Output;
 pub(crate) use output::Written;
 
+mod arguments;
 #[cfg(feature = "multipart")]
 mod forms;
 mod input;

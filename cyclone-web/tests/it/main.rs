@@ -15,6 +15,8 @@ mod differential;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod handler_hooks;
 #[cfg(feature = "metrics")]
 #[cfg(test)]
