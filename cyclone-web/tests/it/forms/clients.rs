@@ -90,7 +90,7 @@ async fn curl() {
     let answer = run(foreign("CYCLONE_TEST_CURL")
         .args(["--silent", "--show-error", "--max-time", "60"])
         .args([
-            "-F",
+            "--form-string",
             "name= Ad\u{e9} ",
             "-F",
             "empty=",
