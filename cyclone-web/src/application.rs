@@ -21,6 +21,8 @@ use crate::guards::Guards;
 use crate::handler::{DynHandler, RequestHandler};
 use crate::head::Head;
 use crate::limits::Limits;
+#[cfg(feature = "locale")]
+use crate::locale::Translations;
 use crate::mount::{Mount, MountedService};
 #[cfg(feature = "multipart")]
 use crate::multipart::MultipartConfig;
@@ -40,6 +42,8 @@ mod foreign;
 mod guards;
 #[cfg(any(feature = "decompression", feature = "multipart"))]
 mod forms;
+#[cfg(feature = "locale")]
+mod languages;
 
 /// What every request of an application shares.
 #[derive(Clone)]
@@ -51,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) log_request: Arc<RequestLog>,
     #[cfg(feature = "templates")]
     pub(crate) templates: Option<Templates>,
+    #[cfg(feature = "locale")]
+    pub(crate) translations: Option<Translations>,
+    #[cfg(feature = "locale")]
+    pub(crate) user_locale: Option<Arc<UserLocale>>,
     /// The first that were routed: those whose URLs `static_url` makes.
     pub(crate) static_files: Option<StaticFiles>,
     /// `None` when nothing stands before the handlers: the usual case is one look.
@@ -72,6 +80,10 @@ pub(crate) struct Shared {
 
 /// Logs a request when it is over.
 type RequestLog = dyn Fn(&RequestContext, &Finish) + Send + Sync;
+
+/// Knows the language that the user of a request has chosen.
+#[cfg(feature = "locale")]
+type UserLocale = dyn Fn(&RequestContext) -> Option<String> + Send + Sync;
 
 /// Looks for a resource that the application was declared to need.
 type Requirement = fn(&Resources) -> Result<(), MissingResource>;
@@ -120,6 +132,10 @@ impl Application {
                 log_request: Arc::new(log_request),
                 #[cfg(feature = "templates")]
                 templates: None,
+                #[cfg(feature = "locale")]
+                translations: None,
+                #[cfg(feature = "locale")]
+                user_locale: None,
                 static_files: None,
                 guards: None,
                 login_url: None,

@@ -26,6 +26,8 @@ mod arguments;
 #[cfg(feature = "multipart")]
 mod forms;
 mod input;
+#[cfg(feature = "locale")]
+mod locale;
 mod output;
 mod path;
 #[cfg(feature = "private-cookies")]

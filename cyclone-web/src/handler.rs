@@ -199,6 +199,17 @@ pub trait RequestHandler: Send + Sync + 'static {
         async move { page }
     }
 
+    /// The language that the user of the request has chosen, as Tornado's `get_user_locale`: a code such as `pt_BR`,
+    /// or `None` when he has not.
+    ///
+    /// Asked once, when [`RequestContext::locale`] is first called. It must not block; what has to be waited for is
+    /// set by [`RequestContext::set_locale`] in [`prepare`](Self::prepare).
+    #[cfg(feature = "locale")]
+    fn user_locale(&self, cx: &RequestContext) -> Option<String> {
+        let _ = cx;
+        None
+    }
+
     /// Runs once when the request is over, whether the response reached the connection or the client went
     /// away. It must not block.
     fn on_finish(&self, cx: &RequestContext, finish: &Finish) {
@@ -237,6 +248,12 @@ pub(crate) trait DynHandler: Send + Sync + 'static {
         let _ = (cx, finish);
     }
 
+    #[cfg(feature = "locale")]
+    fn user_locale(&self, cx: &RequestContext) -> Option<String> {
+        let _ = cx;
+        None
+    }
+
     /// Whether it is a service of another library, which may want to take over the connection.
     fn is_foreign(&self) -> bool {
         false
@@ -256,6 +273,11 @@ impl<H: RequestHandler> DynHandler for H {
 
     fn has_hooks(&self) -> bool {
         true
+    }
+
+    #[cfg(feature = "locale")]
+    fn user_locale(&self, cx: &RequestContext) -> Option<String> {
+        RequestHandler::user_locale(self, cx)
     }
 
     fn on_end(&self, cx: &RequestContext, finish: &Finish) {

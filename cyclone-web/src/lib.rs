@@ -50,6 +50,7 @@
 //! - **Tower both ways**: [`Application::mount`] takes an axum `Router`, tonic or any other `tower::Service`; an
 //!   [`Application`] is one, so tower layers wrap it and axum nests it; [`Http`] serves any of them.
 //! - **Files**: [`StaticFiles`] with strong tags, ranges, versioned URLs and no way out of their directory.
+//! - **Languages**: catalogues of gettext or CSV, one chosen for each request, dates and numbers (feature [`locale`]).
 //! - **Templates** in Jinja syntax, escaped by default, with a bound on their work (feature `templates`).
 //! - **WebSockets and event streams**: `cx.websocket(..)` and `cx.event_stream(..)` (features `websocket`, `sse`).
 //!
@@ -94,6 +95,9 @@
 //! | cookies of `clear_all_cookies` * | 200 | the rest stays |
 //! | age of a signed value, an XSRF cookie | 31 days, 30 days for users | as absent |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
+//! | catalogue *, languages * | 16 MiB, 1,000 | an error at the start |
+//! | plural rule *, its nesting, its forms | 1,000 bytes, 20, 16 | an error at the start |
+//! | languages of `Accept-Language` * | 64 | the others do not count |
 //! | template *, work of a rendering | 1 MiB, 20,000,000 instructions | an error |
 //!
 //! How long a handler may work has no limit: only you know. Put [`tokio::time::timeout`] inside it, or tower-http's
@@ -108,6 +112,7 @@
 //! | `opentelemetry` | no | the same through the API of OpenTelemetry |
 //! | `security` | no | signed values and cookies, `Xsrf`; formats of Tornado and cyclone |
 //! | `private-cookies` | no | encrypted cookies |
+//! | `locale` | no | `locale`: gettext and CSV catalogues, `cx.locale()`, the program `cyclone-gettext` |
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
 //! | `multipart` | no | forms with files: `cx.multipart()` part by part, `cx.file(..)` in memory or in temporary files |
 //! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
@@ -124,6 +129,7 @@
 //!
 //! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
 //! proxy's. Locales, UI modules. Multipart forms: the body is there, but
+//! proxy's. Signed cookies, XSRF protection, authentication, UI modules. Multipart forms: the body is there, but
 //! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
@@ -153,8 +159,12 @@ mod head;
 #[cfg(feature = "security")]
 mod hex;
 mod http_date;
+#[cfg(any(feature = "locale", feature = "templates"))]
+mod jinja;
 mod kept;
 mod limits;
+#[cfg(feature = "locale")]
+pub mod locale;
 mod media_type;
 mod meter;
 mod mount;

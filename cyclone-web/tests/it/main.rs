@@ -18,6 +18,9 @@ mod engine;
 mod forms;
 #[cfg(test)]
 mod handler_hooks;
+#[cfg(feature = "locale")]
+#[cfg(test)]
+mod locale;
 #[cfg(feature = "metrics")]
 #[cfg(test)]
 mod metering;
