@@ -58,6 +58,11 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_OPENSSL"),
     },
     Program {
+        names: &["msgfmt"],
+        package: "gettext",
+        variable: Some("CYCLONE_TEST_MSGFMT"),
+    },
+    Program {
         names: &["haproxy", "/usr/sbin/haproxy"],
         package: "haproxy",
         variable: Some("CYCLONE_TEST_HAPROXY"),
@@ -104,6 +109,7 @@ const PYTHON_PACKAGES: &[&str] = &[
     "prometheus-client==0.26.0",
     "tornado==6.6.1",
     "websockets==17.4",
+    "WTForms==3.3.2",
 ];
 const PYTHON_VARIABLE: &str = "CYCLONE_TEST_PYTHON";
 
