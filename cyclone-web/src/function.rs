@@ -54,6 +54,7 @@ where
         Running::new(async move {
             let answering = AssertUnwindSafe(async {
                 if cx.has_body() {
+                    guards::before_body(&cx, true)?;
                     cx.open_body()?;
                     cx.check_declared_body()?;
                     cx.read_form().await?;

@@ -75,6 +75,14 @@ impl DynHandler for Switched {
     }
 }
 
+/// Refuses what comes from another site before its body is read.
+pub(crate) fn before_body(cx: &RequestContext, checked: bool) -> Result<()> {
+    if cx.is_guarded() && checked && !cx.switches().without_xsrf {
+        check_origin(cx)?;
+    }
+    Ok(())
+}
+
 /// Guards a handler; returns whether the request has to have a user once `prepare` has run.
 pub(crate) async fn before_handler<H: RequestHandler>(
     handler: &H,
@@ -102,6 +110,17 @@ pub(crate) async fn before_function(cx: &mut RequestContext) -> Result<()> {
     if switches.authenticated {
         cx.check_login()?;
     }
+    Ok(())
+}
+
+#[cfg(feature = "security")]
+fn check_origin(cx: &RequestContext) -> Result<()> {
+    cx.check_origin_if_set()
+}
+
+#[cfg(not(feature = "security"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
+fn check_origin(_cx: &RequestContext) -> Result<()> {
     Ok(())
 }
 

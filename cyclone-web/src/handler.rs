@@ -60,7 +60,9 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// Whether requests are checked as `Application::xsrf` says (feature `security`), if it was called; `false` is
     /// cyclone's `no_xsrf`, for an interface whose clients send no cookies.
     ///
-    /// A handler that streams its body gets its token in a header or in the query, not in a form.
+    /// The token is looked for in the form only when that was read before: not when the handler streams its body, and a
+    /// multipart form when [`Application::multipart`](crate::Application) was called. Otherwise it has to be in a header
+    /// or in the query.
     const XSRF: bool = true;
 
     /// Whether there has to be a [current user](Self::current_user), as Tornado's `@authenticated`. After
@@ -294,6 +296,7 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
         cx.close_connection();
     }
     if cx.has_body() {
+        guards::before_body(cx, H::XSRF)?;
         cx.open_body()?;
         if !H::STREAM_BODY {
             cx.read_form().await?;

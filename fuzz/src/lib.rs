@@ -14,6 +14,7 @@ mod names;
 mod options;
 mod proxy_protocol;
 mod routes;
+mod security;
 mod serve;
 mod sse;
 mod websocket;
@@ -59,7 +60,9 @@ pub const TARGETS: &[Target] = &[
     target("proxy_protocol", proxy_protocol::proxy_protocol),
     target("range", files::range),
     target("routes", routes::routes),
+    target("safe_next", security::safe_next_target),
     target("set_cookie", headers::set_cookie),
+    target("signed_values", security::signed_values),
     target("sse", sse::decoder),
     target("static_path", files::static_path),
 ];

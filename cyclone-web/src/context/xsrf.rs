@@ -43,12 +43,17 @@ impl RequestContext {
     /// # Errors
     /// A 403.
     pub fn check_xsrf(&self) -> Result<()> {
+        self.check_origin()?;
         let xsrf = self.xsrf();
-        if !xsrf.allows_origin(self.headers(), self.host()) {
-            return Err(forbidden("the request comes from another origin"));
-        }
         if xsrf.checks_token() {
             self.check_xsrf_token(xsrf)?;
+        }
+        Ok(())
+    }
+
+    fn check_origin(&self) -> Result<()> {
+        if !self.xsrf().allows_origin(self.headers(), self.host()) {
+            return Err(forbidden("the request comes from another origin"));
         }
         Ok(())
     }
@@ -77,15 +82,27 @@ impl RequestContext {
 
     /// What stands before a handler.
     pub(crate) fn check_xsrf_if_set(&self) -> Result<()> {
+        if self.has_to_be_checked() {
+            self.check_xsrf()?;
+        }
+        Ok(())
+    }
+
+    /// What stands before the reading of a body.
+    pub(crate) fn check_origin_if_set(&self) -> Result<()> {
+        if self.has_to_be_checked() {
+            self.check_origin()?;
+        }
+        Ok(())
+    }
+
+    fn has_to_be_checked(&self) -> bool {
         let is_set = self.guards().is_some_and(|guards| guards.xsrf.is_some());
         let is_safe = matches!(
             *self.method(),
             Method::GET | Method::HEAD | Method::OPTIONS | Method::QUERY
         );
-        if is_set && !is_safe {
-            self.check_xsrf()?;
-        }
-        Ok(())
+        is_set && !is_safe
     }
 
     /// The token of this request, which no cookie is set for yet.

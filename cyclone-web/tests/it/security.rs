@@ -9,6 +9,7 @@ mod cookies;
 mod tornado;
 mod users;
 mod xsrf;
+mod xsrf_origin;
 
 /// The value that a response sets a cookie to.
 fn set_cookie(response: &Response<Bytes>, name: &str) -> Option<String> {

@@ -9,7 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 use super::{cookie_line, set_cookie, with_headers};
 use crate::support::{call, get, post, text};
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 async fn form(cx: &mut RequestContext) -> Result {
     let field = cx.xsrf_form_html()?;
@@ -21,7 +21,7 @@ async fn token(cx: &mut RequestContext) -> Result {
     cx.text(token)
 }
 
-async fn done(cx: &mut RequestContext) -> Result {
+pub(super) async fn done(cx: &mut RequestContext) -> Result {
     cx.text("done")
 }
 
@@ -70,7 +70,7 @@ impl RequestHandler for Streaming {
     }
 }
 
-fn app(xsrf: Xsrf) -> Application {
+pub(super) fn app(xsrf: Xsrf) -> Application {
     Application::new()
         .xsrf(xsrf)
         .get("/", form)
@@ -83,7 +83,7 @@ fn app(xsrf: Xsrf) -> Application {
         .route("/streaming", Streaming)
 }
 
-async fn send(
+pub(super) async fn send(
     app: &Application,
     method: Method,
     target: &str,
@@ -99,7 +99,7 @@ async fn send(
 }
 
 /// What a browser has after it saw a page: the cookie, and the token of the page.
-async fn visit(app: &Application) -> (String, String) {
+pub(super) async fn visit(app: &Application) -> (String, String) {
     let page = call(app, get("/token")).await;
     (set_cookie(&page, "_xsrf").unwrap(), text(&page).to_owned())
 }
@@ -454,116 +454,4 @@ async fn the_cookie_has_the_attributes_it_is_given() {
         StatusCode::INTERNAL_SERVER_ERROR,
         "no TLS, and not secure"
     );
-}
-
-/// The rows of Tornado 6.6 (`cross_origin_protection`), with and without a token.
-#[tokio::test]
-async fn a_request_of_another_origin_is_refused_whatever_token_it_has() {
-    let rows: &[(&[(&'static str, &str)], bool)] = &[
-        (&[], true),
-        (&[("sec-fetch-site", "same-origin")], true),
-        (&[("sec-fetch-site", "none")], true),
-        (&[("sec-fetch-site", "same-site")], false),
-        (&[("sec-fetch-site", "cross-site")], false),
-        (&[("sec-fetch-site", "")], false),
-        (&[("sec-fetch-site", "Same-Origin")], false),
-        (
-            &[
-                ("sec-fetch-site", "none"),
-                ("origin", "https://evil.example"),
-            ],
-            true,
-        ),
-        (
-            &[
-                ("sec-fetch-site", "cross-site"),
-                ("origin", "https://site.example"),
-            ],
-            false,
-        ),
-        (
-            &[
-                ("sec-fetch-site", "cross-site"),
-                ("origin", "https://app.example"),
-            ],
-            true,
-        ),
-        (
-            &[
-                ("sec-fetch-site", "same-site"),
-                ("origin", "https://App.Example"),
-            ],
-            true,
-        ),
-        (
-            &[
-                ("sec-fetch-site", "cross-site"),
-                ("origin", "http://app.example"),
-            ],
-            false,
-        ),
-        (&[("origin", "https://site.example")], true),
-        (&[("origin", "http://SITE.example")], true),
-        (&[("origin", "https://app.example")], true),
-        (&[("origin", "https://site.example:8443")], false),
-        (&[("origin", "https://site.example.evil.example")], false),
-        (&[("origin", "https://evil.example")], false),
-        (&[("origin", "null")], false),
-        (&[("origin", "")], false),
-        (&[("origin", "site.example")], false),
-        (&[("origin", "ftp://site.example")], false),
-        (
-            &[
-                ("origin", "https://site.example"),
-                ("origin", "https://evil.example"),
-            ],
-            false,
-        ),
-    ];
-    let both = app(Xsrf::new().trusted_origin("https://app.example"));
-    let (cookie, token) = visit(&both).await;
-    let jar = format!("_xsrf={cookie}");
-    let tokenless = app(Xsrf::new()
-        .without_tokens()
-        .trusted_origin("https://app.example"));
-    let tornado_6_5 = app(Xsrf::new().without_origins());
-    for (headers, passes) in rows {
-        let status = |passes| {
-            if passes {
-                StatusCode::OK
-            } else {
-                StatusCode::FORBIDDEN
-            }
-        };
-        let mut with_token = headers.to_vec();
-        with_token.extend([("cookie", &*jar), ("x-xsrftoken", &*token)]);
-        let answered = send(&both, Method::POST, "/", &with_token).await;
-        assert_eq!(answered.status(), status(*passes), "{headers:?}");
-        let answered = send(&both, Method::POST, "/", headers).await;
-        assert_eq!(answered.status(), StatusCode::FORBIDDEN, "{headers:?}");
-        let answered = send(&tokenless, Method::POST, "/", headers).await;
-        assert_eq!(answered.status(), status(*passes), "{headers:?}");
-        let answered = send(&tornado_6_5, Method::POST, "/", &with_token).await;
-        assert_eq!(answered.status(), StatusCode::OK, "{headers:?}");
-    }
-}
-
-/// A port that is that of the scheme need not be named.
-#[tokio::test]
-async fn an_origin_is_compared_by_host_and_port() {
-    let app = app(Xsrf::new().without_tokens());
-    for (origin, host, status) in [
-        ("https://site.example", "site.example:443", 200),
-        ("http://site.example", "site.example:80", 200),
-        ("http://site.example", "site.example:443", 403),
-        ("https://site.example:8443", "site.example:8443", 200),
-        ("http://[::1]:8888", "[::1]:8888", 200),
-        ("http://[::1]", "[::1]:8888", 403),
-    ] {
-        let request = Request::post("/")
-            .header("host", host)
-            .header("origin", origin);
-        let response = call(&app, request.body(Body::empty()).unwrap()).await;
-        assert_eq!(response.status(), status, "{origin} {host}");
-    }
 }
