@@ -40,7 +40,7 @@
 //!   `async fn` given to [`Application::get`] and its like. The [`Result`] of both is a [`Response`] or an [`Error`], so
 //!   the compiler finds the branch that forgot to answer.
 //! - **Requests**: arguments of query and form, path parameters, JSON and forms as types by serde, cookies, the body
-//!   whole or as a stream.
+//!   whole or as a stream, forms with files whole or part by part (feature `multipart`).
 //! - **Responses**: `text`, `html`, `json`, `redirect`, or any `http::Response`; [`RequestContext::flush`] streams with
 //!   back-pressure.
 //! - **Routes**: `/user/{id}` in a radix tree, names and [reversal](RequestContext::reverse_url), limits for one route
@@ -88,8 +88,8 @@
 //! | HTTP/2: streams, header list | 100, 64 KiB | refused, 431 |
 //! | HTTP/2: ping, answer to it | 20 s, 20 s | closed |
 //! | arguments of a query or a form * | 1,000 | 400 |
-//! | multipart form: parts, header of a part | 100, 10 KiB; [`MultipartConfig`] | 400 |
-//! | multipart form: one field, all that is kept in memory | 256 KiB, 1 MiB; [`MultipartConfig`] | 413; files go to the disk |
+//! | multipart form: parts, header of a part | 100, 10 KiB; `MultipartConfig` | 400 |
+//! | multipart form: one field, all that is kept in memory | 256 KiB, 1 MiB; `MultipartConfig` | 413; files go to the disk |
 //! | ranges of a request for a file * | 16 | the whole file |
 //! | cookie, attribute of a cookie * | 4,096 and 1,024 bytes | an error of `set_cookie` |
 //! | cookies of `clear_all_cookies` * | 200 | the rest stays |
@@ -115,7 +115,7 @@
 //! | `locale` | no | `locale`: gettext and CSV catalogues, `cx.locale()`, the program `cyclone-gettext` |
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
 //! | `multipart` | no | forms with files: `cx.multipart()` part by part, `cx.file(..)` in memory or in temporary files |
-//! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
+//! | `decompression` | no | `Application::decompress_requests`: bodies that come compressed |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |

@@ -10,6 +10,7 @@ mod files;
 mod headers;
 mod http1;
 mod lines;
+mod multipart;
 mod names;
 mod options;
 mod proxy_protocol;
@@ -53,6 +54,8 @@ pub const TARGETS: &[Target] = &[
     target("lines", lines::lines),
     target("location", routes::location),
     target("media_type", headers::media_type),
+    target("multipart", multipart::multipart),
+    target("multipart_header", multipart::header),
     target("netstrings", codec::netstrings),
     target("network", names::network),
     target("option_values", options::option_values),

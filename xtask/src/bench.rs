@@ -8,6 +8,7 @@ mod figures;
 mod http;
 mod idle;
 mod instructions;
+mod large;
 mod options;
 mod plan;
 mod programs;
@@ -43,6 +44,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "instructions",
         ready: instructions::ready,
         run: instructions::run,
+    },
+    Benchmark {
+        name: "large",
+        ready: |_| Ok(()),
+        run: large::run,
     },
     Benchmark {
         name: "workers",
@@ -126,7 +132,7 @@ mod tests {
 
     #[test]
     fn all_benchmarks_unless_one_is_named() {
-        let all = ["http", "idle", "instructions", "workers"].to_vec();
+        let all = ["http", "idle", "instructions", "large", "workers"].to_vec();
         assert_eq!(chosen("").unwrap(), (all.clone(), 0));
         assert_eq!(chosen("--write --check").unwrap(), (all, 2));
         assert_eq!(chosen("idle --cpu 0").unwrap(), (vec!["idle"], 2));

@@ -19,7 +19,7 @@ impl RequestContext {
     /// not [read forms by itself](crate::Application::multipart).
     ///
     /// # Errors
-    /// 415 when the body is no such form, 400 when its boundary is none, 500 when the body was read or taken before.
+    /// 415 when the body is no such form, 400 when its boundary is none, 500 when the form was read or taken before.
     pub fn multipart(&mut self) -> Result<Multipart> {
         let boundary = match self.multipart_type() {
             Some(media) => media.boundary().map(str::to_owned),

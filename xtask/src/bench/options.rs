@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result, bail};
 use super::plan::{BASE, PEERS, Peer};
 
 pub(super) const HELP: &str = "\
-benchmarks: http, idle, instructions, workers; all of them unless one is named
-flags: --rounds N       how often each server is measured (http 5, idle 3, instructions 1, workers 5)
+benchmarks: http, idle, instructions, large, workers; all of them unless one is named
+flags: --rounds N       how often each server is measured (http 5, idle 3, instructions 1, large 1, workers 5)
        --seconds S      length of one measurement of http and workers (default 2)
        --connections N  connections of idle (default 10000)
        --peers a,b      some of hyper,axum,actix,ntex,xitca,cyclone; hyper is always there

@@ -51,6 +51,8 @@ pub(super) enum Bound {
     OfBestPeer(f64),
     /// Less than each of the peers.
     BelowEveryPeer,
+    /// Less than each of these.
+    Below(&'static [&'static str]),
 }
 
 /// What a server is asked for.
@@ -120,6 +122,20 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         headers: None,
         bounds: &[Bound::OfBestPeer(0.5)],
     },
+    Endpoint {
+        name: "order",
+        path: "/order",
+        pipeline: 1,
+        headers: HEADERS,
+        bounds: &[Bound::Below(&[BASE, "axum", "actix"])],
+    },
+    Endpoint {
+        name: "upload",
+        path: "/upload",
+        pipeline: 1,
+        headers: HEADERS,
+        bounds: &[Bound::Below(&[BASE, "axum", "actix"])],
+    },
 ];
 
 /// A kind of connection that does nothing.
@@ -148,6 +164,10 @@ pub(super) const IDLE: &[Idle] = &[
 /// The most user instructions a plaintext request of ours may take.
 pub(super) const INSTRUCTIONS: f64 = 4500.0;
 
+/// How many bytes the file has that goes up and down, and the most bytes that the server may grow by meanwhile.
+pub(super) const LARGE: u64 = 2 << 30;
+pub(super) const LARGE_GROWTH: f64 = 32.0 * 1024.0 * 1024.0;
+
 /// What a request may cost with two workers, at most, by what it costs with one.
 pub(super) const WORKERS: f64 = 1.1;
 
@@ -166,6 +186,18 @@ mod tests {
         assert_eq!(names.len(), count);
         for kind in PEERS.iter().flat_map(|peer| peer.idle) {
             assert!(IDLE.iter().any(|idle| idle.kind == *kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn bounds_name_peers() {
+        let bounds = ENDPOINTS.iter().flat_map(|endpoint| endpoint.bounds);
+        for bound in bounds {
+            if let Bound::Below(names) = bound {
+                for name in *names {
+                    assert!(PEERS.iter().any(|peer| peer.name == *name), "{name}");
+                }
+            }
         }
     }
 

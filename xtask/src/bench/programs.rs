@@ -13,7 +13,7 @@ use crate::servers::Server;
 use crate::workspace;
 
 /// The programs beside the servers.
-const LOADS: &[&str] = &["load", "idle", WORKERS];
+const LOADS: &[&str] = &["load", "idle", "large", WORKERS];
 
 /// The server with several workers.
 const WORKERS: &str = "workers";

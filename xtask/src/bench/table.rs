@@ -80,6 +80,17 @@ fn judge(rounds: &[Round], endpoint: &str, bound: Bound) -> Verdict {
             let text = format!("{ours:.3} of the best peer, {peer}, at most {most}");
             (ours <= most, text)
         }
+        Bound::Below(names) => {
+            let least = least(
+                &names
+                    .iter()
+                    .map(|peer| ratio(rounds, endpoint, peer))
+                    .collect::<Vec<_>>(),
+            );
+            let names = names.join(", ");
+            let text = format!("{ours:.3} of {BASE}, less than the least of {names}: {least:.3}");
+            (ours < least, text)
+        }
         Bound::BelowEveryPeer => (
             ours < best,
             format!("{ours:.3} of {BASE}, less than the best peer, {peer}: {best:.3}"),
@@ -187,6 +198,9 @@ mod tests {
         assert!(met(0.8, Bound::OfBestPeer(0.5)));
         assert!(!met(0.801, Bound::OfBestPeer(0.5)));
         assert!(met(1.599, Bound::BelowEveryPeer));
+        assert!(met(1.999, Bound::Below(&[BASE])));
+        assert!(!met(2.0, Bound::Below(&[BASE])));
+        assert!(!met(1.7, Bound::Below(&[BASE, "ntex"])));
         assert!(!met(1.6, Bound::BelowEveryPeer));
     }
 

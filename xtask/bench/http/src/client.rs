@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use memchr::memmem;
 
-use crate::expected;
+use crate::{ORDER, UPLOAD, UPLOAD_LENGTH, expected, order};
 
 /// An answer that takes longer is a hang.
 pub const STALL: Duration = Duration::from_secs(5);
@@ -17,9 +17,19 @@ pub const STALL: Duration = Duration::from_secs(5);
 /// What can go wrong, said to the person who runs the benchmark.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// A request without a body.
+/// A request for a path, with the body that is sent there.
 pub fn request(address: SocketAddr, path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: */*\r\n\r\n")
+    let head = format!("{path} HTTP/1.1\r\nhost: {address}\r\naccept: */*\r\n");
+    let (media, body) = match path {
+        ORDER => {
+            let body = serde_json::to_string(&order()).unwrap_or_default();
+            ("application/json", body)
+        }
+        UPLOAD => ("application/octet-stream", "x".repeat(UPLOAD_LENGTH)),
+        _ => return format!("GET {head}\r\n"),
+    };
+    let length = body.len();
+    format!("POST {head}content-type: {media}\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 /// What every answer must look like. Only the time in its head may change, not the length.

@@ -33,6 +33,72 @@ pub fn user(id: u64, name: &str) -> String {
     format!("user {id}: {name}")
 }
 
+/// Where an [`Order`] is sent, and comes back.
+pub const ORDER: &str = "/order";
+
+/// What is sent to [`ORDER`], read and written again: 1 KiB of JSON.
+#[derive(serde::Deserialize, serde::Serialize)]
+pub struct Order {
+    /// Its number.
+    pub id: u64,
+    /// Who wants it.
+    pub customer: String,
+    /// Whether it was paid.
+    pub paid: bool,
+    /// What is wanted.
+    pub items: Vec<Item>,
+    /// What else there is to say.
+    pub note: String,
+}
+
+/// A line of an [`Order`].
+#[derive(serde::Deserialize, serde::Serialize)]
+pub struct Item {
+    /// What it is called.
+    pub name: String,
+    /// How many.
+    pub count: u32,
+    /// What one costs.
+    pub price: f64,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+}
+
+/// Length of an order in bytes.
+const ORDER_LENGTH: usize = 1024;
+
+/// The order the load sends.
+pub fn order() -> Order {
+    let item = |number: u32| Item {
+        name: format!("part no. {number}"),
+        count: number,
+        price: f64::from(number) + 0.25,
+        tags: ["steel", "M4", "galvanised"].map(str::to_owned).to_vec(),
+    };
+    let mut order = Order {
+        id: 4217,
+        customer: "Jürgen \"J\" M".to_owned(),
+        paid: true,
+        items: (1..=9).map(item).collect(),
+        note: String::new(),
+    };
+    let length = serde_json::to_string(&order).map_or(0, |text| text.len());
+    order.note = "x".repeat(ORDER_LENGTH.saturating_sub(length));
+    order
+}
+
+/// Where bytes are sent that are counted.
+pub const UPLOAD: &str = "/upload";
+
+/// How many the load sends there.
+pub const UPLOAD_LENGTH: usize = 1024 * 1024;
+
+/// Where a form with a file is sent, which is saved and measured; cyclone alone has it.
+pub const FORM: &str = "/form";
+
+/// A large file below the folder of the files, made by the load that asks for it.
+pub const LARGE: &str = "/static/large.bin";
+
 /// Body of `/page`: a table of 12 rows, escaped as a template engine would.
 pub fn page() -> String {
     const ROWS: [(u32, &str); 12] = [
@@ -109,6 +175,8 @@ pub fn expected(path: &str, folder: &Path) -> std::io::Result<Vec<u8>> {
         "/json" => br#"{"message":"Hello, World!"}"#.to_vec(),
         USER => user(4217, "Jürgen M").into(),
         "/page" => page().into(),
+        ORDER => serde_json::to_vec(&order())?,
+        UPLOAD => UPLOAD_LENGTH.to_string().into(),
         FILE => std::fs::read(folder.join(FILE.trim_start_matches('/')))?,
         _ => return Err(std::io::Error::other(format!("nobody serves {path}"))),
     })
@@ -147,6 +215,14 @@ mod tests {
         listener.set_nonblocking(false).unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(listener.accept().unwrap().0.nodelay().unwrap());
+    }
+
+    #[test]
+    fn an_order_has_its_length() {
+        let text = expected(ORDER, Path::new("")).unwrap();
+        assert_eq!(text.len(), ORDER_LENGTH);
+        let again: Order = serde_json::from_slice(&text).unwrap();
+        assert_eq!(serde_json::to_vec(&again).unwrap(), text);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! actix-web, written as its documentation does, on its own runtime with one worker.
 
 use actix_files::Files;
-use actix_web::web::{Html, Json, Path, Query, get};
+use actix_web::web::{Html, Json, Path, Payload, Query, get, post};
 use actix_web::{App, HttpServer, Responder, rt};
 use cyclone_bench_http::{
-    MESSAGE, Outcome, PATIENCE, PLAINTEXT, STATIC, announce, folder, listen, page, user,
+    MESSAGE, ORDER, Order, Outcome, PATIENCE, PLAINTEXT, STATIC, UPLOAD, announce, folder, listen,
+    page, user,
 };
+use tokio_stream::StreamExt as _;
 
 #[derive(serde::Deserialize)]
 struct Named {
@@ -23,6 +25,8 @@ fn main() -> Outcome {
                 .route("/json", get().to(json))
                 .route("/user/{id}", get().to(by_id))
                 .route("/page", get().to(table))
+                .route(ORDER, post().to(order))
+                .route(UPLOAD, post().to(upload))
                 .service(Files::new(STATIC, &files))
         })
         .workers(1)
@@ -51,4 +55,16 @@ async fn by_id(id: Path<u64>, named: Query<Named>) -> String {
 
 async fn table() -> Html {
     Html::new(page())
+}
+
+async fn order(order: Json<Order>) -> impl Responder {
+    order
+}
+
+async fn upload(mut body: Payload) -> actix_web::Result<String> {
+    let mut bytes = 0;
+    while let Some(piece) = body.next().await {
+        bytes += piece?.len();
+    }
+    Ok(bytes.to_string())
 }

@@ -4,13 +4,15 @@ use std::convert::Infallible;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use cyclone_bench_http::{
-    MESSAGE, Message, Outcome, PLAINTEXT, STATIC, announce, block_on, folder, listen, page, user,
+    MESSAGE, Message, ORDER, Order, Outcome, PLAINTEXT, STATIC, UPLOAD, announce, block_on, folder,
+    listen, page, user,
 };
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
@@ -35,6 +37,8 @@ fn main() -> Outcome {
             .route("/json", get(json))
             .route("/user/{id}", get(by_id))
             .route("/page", get(table))
+            .route(ORDER, post(order))
+            .route(UPLOAD, post(upload))
             .nest_service(STATIC, files)
             .route("/echo", get(echo))
             .route("/events", get(events))
@@ -59,6 +63,21 @@ async fn by_id(Path(id): Path<u64>, Query(named): Query<Named>) -> String {
 
 async fn table() -> Html<String> {
     Html(page())
+}
+
+async fn order(Json(order): Json<Order>) -> Json<Order> {
+    Json(order)
+}
+
+async fn upload(body: Body) -> Result<String, axum::http::StatusCode> {
+    let mut stream = body.into_data_stream();
+    let mut bytes = 0;
+    while let Some(piece) = stream.next().await {
+        bytes += piece
+            .map_err(|_| axum::http::StatusCode::BAD_REQUEST)?
+            .len();
+    }
+    Ok(bytes.to_string())
 }
 
 async fn echo(upgrade: WebSocketUpgrade) -> Response {

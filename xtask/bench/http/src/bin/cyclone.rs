@@ -1,20 +1,27 @@
 //! cyclone, written as its documentation does, with every limit and timer on as by default.
 
-use cyclone_bench_http::{MESSAGE, Outcome, PLAINTEXT, STATIC, announce, block_on, folder};
-use cyclone_bench_http::{page, user};
+use cyclone_bench_http::{
+    FORM, MESSAGE, ORDER, Order, Outcome, PLAINTEXT, STATIC, UPLOAD, announce, block_on, folder,
+    page, user,
+};
 use cyclone_core::{Address, Context as _, Endpoint, Server, SharedBus, SharedLog};
 use cyclone_web::sse::{Event, EventStream, SseChannel};
 use cyclone_web::websocket::{Message, Result as SocketResult, WebSocket, WebSocketHandler};
-use cyclone_web::{Application, RequestContext, Result};
+use cyclone_web::{Application, RequestContext, Result, url};
+use http_body_util::BodyExt as _;
 
 fn main() -> Outcome {
-    let files = folder()?.join("static");
+    let folder = folder()?;
+    let files = folder.join("static");
     block_on(async {
         let app = Application::new()
             .get("/plaintext", plaintext)
             .get("/json", json)
             .get("/user/{id}", by_id)
             .get("/page", table)
+            .post(ORDER, order)
+            .post(UPLOAD, upload)
+            .post(url(FORM).body_limit(MOST), form)
             .static_files(STATIC, files)
             .get("/echo", echo)
             .get("/events", events)
@@ -59,6 +66,33 @@ async fn by_id(cx: &mut RequestContext) -> Result {
 
 async fn table(cx: &mut RequestContext) -> Result {
     cx.html(page())
+}
+
+async fn order(cx: &mut RequestContext) -> Result {
+    let order: Order = cx.json_body().await?;
+    cx.json(&order)
+}
+
+async fn upload(cx: &mut RequestContext) -> Result {
+    let mut body = cx.take_body();
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        bytes += frame?.data_ref().map_or(0, |piece| piece.len());
+    }
+    cx.text(bytes.to_string())
+}
+
+/// The largest form, in bytes.
+const MOST: u64 = 1 << 40;
+
+/// Saves the files of a form as they come, and tells how large they are.
+async fn form(cx: &mut RequestContext) -> Result {
+    let mut form = cx.multipart()?;
+    let mut bytes = 0;
+    while let Some(part) = form.next_part().await? {
+        bytes += part.save().await?.len();
+    }
+    cx.text(bytes.to_string())
 }
 
 struct Echo;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use cyclone_bench_http::{
-    FILE, MESSAGE, Outcome, PLAINTEXT, announce, block_on, folder, listen, page, user,
+    FILE, MESSAGE, ORDER, Order, Outcome, PLAINTEXT, UPLOAD, announce, block_on, folder, listen,
+    page, user,
 };
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -41,6 +42,20 @@ async fn answer(
     file: &Path,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let text = "text/plain; charset=utf-8";
+    match request.uri().path() {
+        ORDER => {
+            return Ok(order(request.into_body())
+                .await
+                .unwrap_or_else(|| status(StatusCode::BAD_REQUEST)));
+        }
+        UPLOAD => {
+            return Ok(match count(request.into_body()).await {
+                Ok(bytes) => respond(text, bytes.to_string().into()),
+                Err(_) => status(StatusCode::BAD_REQUEST),
+            });
+        }
+        _ => {}
+    }
     let uri = request.uri();
     Ok(match uri.path() {
         "/plaintext" => respond(text, Bytes::from_static(PLAINTEXT.as_bytes())),
@@ -66,6 +81,21 @@ async fn answer(
             None => status(StatusCode::NOT_FOUND),
         },
     })
+}
+
+async fn order(body: Incoming) -> Option<Response<Full<Bytes>>> {
+    let body = body.collect().await.ok()?.to_bytes();
+    let order: Order = serde_json::from_slice(&body).ok()?;
+    let body = serde_json::to_vec(&order).ok()?;
+    Some(respond("application/json", body.into()))
+}
+
+async fn count(mut body: Incoming) -> hyper::Result<usize> {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        bytes += frame?.data_ref().map_or(0, Bytes::len);
+    }
+    Ok(bytes)
 }
 
 fn respond(content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {

@@ -1,14 +1,15 @@
 //! ntex, written as its documentation does, on tokio with one worker.
 
 use cyclone_bench_http::{
-    MESSAGE, Outcome, PATIENCE, PLAINTEXT, STATIC, announce, folder, listen, page, user,
+    MESSAGE, ORDER, Order, Outcome, PATIENCE, PLAINTEXT, STATIC, UPLOAD, announce, folder, listen,
+    page, user,
 };
 use ntex::SharedCfg;
 use ntex::http::HttpServiceConfig;
 use ntex::rt::{DefaultRuntime, System};
 use ntex::time::Seconds;
-use ntex::web::types::{Json, Path, Query};
-use ntex::web::{App, HttpResponse, HttpServer, Responder, get};
+use ntex::web::types::{Json, Path, Payload, Query};
+use ntex::web::{App, HttpResponse, HttpServer, Responder, error::PayloadError, get, post};
 use ntex_files::Files;
 
 #[derive(serde::Deserialize)]
@@ -28,6 +29,8 @@ fn main() -> Outcome {
                 .route("/json", get().to(json))
                 .route("/user/{id}", get().to(by_id))
                 .route("/page", get().to(table))
+                .route(ORDER, post().to(order))
+                .route(UPLOAD, post().to(upload))
                 .service(Files::new(STATIC, files.clone()))
         })
         .config(
@@ -62,4 +65,16 @@ async fn table() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .body(page())
+}
+
+async fn order(order: Json<Order>) -> impl Responder {
+    order
+}
+
+async fn upload(mut body: Payload) -> Result<String, PayloadError> {
+    let mut bytes = 0;
+    while let Some(piece) = body.recv().await {
+        bytes += piece?.len();
+    }
+    Ok(bytes.to_string())
 }

@@ -1,15 +1,19 @@
 //! xitca-web, written as its documentation does, on its own runtime with one worker.
 
 use cyclone_bench_http::{
-    MESSAGE, Message, Outcome, PATIENCE, PLAINTEXT, announce, folder, listen, page, user,
+    MESSAGE, Message, ORDER, Order, Outcome, PATIENCE, PLAINTEXT, UPLOAD, announce, folder, listen,
+    page, user,
 };
 use xitca_web::App;
+use xitca_web::body::{BodyExt as _, BodyStream};
+use xitca_web::error::Error;
+use xitca_web::handler::body::Body;
 use xitca_web::handler::handler_service;
 use xitca_web::handler::html::Html;
 use xitca_web::handler::json::Json;
 use xitca_web::handler::params::Params;
 use xitca_web::handler::query::Query;
-use xitca_web::route::get;
+use xitca_web::route::{get, post};
 use xitca_web::service::file::ServeDir;
 
 #[derive(serde::Deserialize)]
@@ -25,6 +29,8 @@ fn main() -> Outcome {
         .at("/json", get(handler_service(json)))
         .at("/user/{id}", get(handler_service(by_id)))
         .at("/page", get(handler_service(table)))
+        .at(ORDER, post(handler_service(order)))
+        .at(UPLOAD, post(handler_service(upload)))
         // It looks for the whole path below the folder.
         .at("/static", ServeDir::new(folder()?))
         .serve()
@@ -52,4 +58,17 @@ async fn by_id(Params(id): Params<u64>, Query(named): Query<Named>) -> String {
 
 async fn table() -> Html<String> {
     Html(page())
+}
+
+async fn order(Json(order): Json<Order>) -> Json<Order> {
+    Json(order)
+}
+
+async fn upload<B: BodyStream + Default>(Body(body): Body<B>) -> Result<String, Error> {
+    let mut body = std::pin::pin!(body);
+    let mut bytes = 0;
+    while let Some(piece) = body.as_mut().data().await {
+        bytes += piece.map_err(Into::into)?.as_ref().len();
+    }
+    Ok(bytes.to_string())
 }
