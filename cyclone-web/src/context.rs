@@ -250,11 +250,7 @@ impl RequestContext {
         self.body.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(any(
-        feature = "decompression",
-        feature = "multipart",
-        feature = "templates"
-    ))]
+    #[cfg(feature = "templates")]
     pub(crate) fn app(&self) -> &Shared {
         &self.app
     }

@@ -216,11 +216,6 @@ impl RequestContext {
 
     /// Nothing: bodies are what they are.
     #[cfg(not(feature = "decompression"))]
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "it does something with the feature"
-    )]
     pub(crate) fn open_body(&mut self) -> Result<()> {
         Ok(())
     }

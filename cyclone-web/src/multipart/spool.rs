@@ -17,6 +17,9 @@ pub(super) enum Content {
     Disk(TemporaryFile),
 }
 
+/// A write under way, which gives back the file and the buffer.
+type Writing = JoinHandle<io::Result<(TemporaryFile, Vec<u8>)>>;
+
 /// Takes the bytes of an upload: the first ones into memory, and all of them into a temporary file when there are more.
 ///
 /// A blocking thread writes [`UPLOAD_CHUNK`] bytes while the next ones are collected. Dropped, it leaves nothing: a
@@ -31,7 +34,7 @@ pub(super) struct Spool {
     /// An empty buffer for the next ones.
     spare: Vec<u8>,
     file: Option<TemporaryFile>,
-    writing: Option<JoinHandle<io::Result<(TemporaryFile, Vec<u8>)>>>,
+    writing: Option<Writing>,
 }
 
 impl Spool {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use cyclone_core::RunningServer;
-use cyclone_web::{Application, MultipartConfig, RequestContext, Result};
+use cyclone_web::{Application, Arguments, MultipartConfig, RequestContext, Result};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -29,7 +29,7 @@ fn content() -> Vec<u8> {
 
 async fn show(cx: &mut RequestContext) -> Result {
     let mut lines = Vec::new();
-    for (name, value) in cx.form_arguments().into_iter().flat_map(|form| form.iter()) {
+    for (name, value) in cx.form_arguments().into_iter().flat_map(Arguments::iter) {
         lines.push(format!("{name:?} {value:?}"));
     }
     for file in cx.files() {
