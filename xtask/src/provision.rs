@@ -108,9 +108,9 @@ const PYTHON_PACKAGES: &[&str] = &[
     "httpx-sse==0.4.3",
     "prometheus-client==0.26.0",
 <<<<<<< HEAD
+    "requests==2.34.2",
     "tornado==6.6.1",
 =======
-    "requests==2.34.2",
 >>>>>>> 8f87a58 (Measure large files up and down, JSON that comes back and uploads; fuzz multipart forms)
     "websockets==17.4",
     "WTForms==3.3.2",
