@@ -107,11 +107,8 @@ const PYTHON_PACKAGES: &[&str] = &[
     "httpx==0.28.1",
     "httpx-sse==0.4.3",
     "prometheus-client==0.26.0",
-<<<<<<< HEAD
     "requests==2.34.2",
     "tornado==6.6.1",
-=======
->>>>>>> 8f87a58 (Measure large files up and down, JSON that comes back and uploads; fuzz multipart forms)
     "websockets==17.4",
     "WTForms==3.3.2",
 ];
