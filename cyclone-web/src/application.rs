@@ -39,11 +39,13 @@ use crate::templates::Templates;
 
 mod files;
 mod foreign;
-mod guards;
 #[cfg(any(feature = "decompression", feature = "multipart"))]
 mod forms;
+mod guards;
 #[cfg(feature = "locale")]
 mod languages;
+#[cfg(feature = "templates")]
+mod pages;
 
 /// What every request of an application shares.
 #[derive(Clone)]
@@ -55,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) log_request: Arc<RequestLog>,
     #[cfg(feature = "templates")]
     pub(crate) templates: Option<Templates>,
+    #[cfg(feature = "templates")]
+    pub(crate) template_values: Vec<(Arc<str>, Arc<TemplateValue>)>,
     #[cfg(feature = "locale")]
     pub(crate) translations: Option<Translations>,
     #[cfg(feature = "locale")]
@@ -80,6 +84,10 @@ pub(crate) struct Shared {
 
 /// Logs a request when it is over.
 type RequestLog = dyn Fn(&RequestContext, &Finish) + Send + Sync;
+
+/// Computes a value for every page.
+#[cfg(feature = "templates")]
+type TemplateValue = dyn Fn(&RequestContext) -> minijinja::Value + Send + Sync;
 
 /// Knows the language that the user of a request has chosen.
 #[cfg(feature = "locale")]
@@ -132,6 +140,8 @@ impl Application {
                 log_request: Arc::new(log_request),
                 #[cfg(feature = "templates")]
                 templates: None,
+                #[cfg(feature = "templates")]
+                template_values: Vec::new(),
                 #[cfg(feature = "locale")]
                 translations: None,
                 #[cfg(feature = "locale")]
@@ -250,14 +260,6 @@ impl Application {
     #[cfg(feature = "hyper-http1")]
     pub fn http1_engine(mut self, engine: Http1Engine) -> Self {
         self.edit().http1 = engine;
-        self
-    }
-
-    /// Says where the templates for [`render`](RequestContext::render) are.
-    #[cfg(feature = "templates")]
-    pub fn templates(mut self, templates: Templates) -> Self {
-        let shared = self.edit();
-        shared.templates = Some(templates.reload(shared.debug));
         self
     }
 

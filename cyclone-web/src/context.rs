@@ -29,6 +29,8 @@ mod input;
 #[cfg(feature = "locale")]
 mod locale;
 mod output;
+#[cfg(feature = "templates")]
+mod page;
 mod path;
 #[cfg(feature = "private-cookies")]
 mod private;

@@ -98,6 +98,7 @@
 //! | catalogue *, languages * | 16 MiB, 1,000 | an error at the start |
 //! | plural rule *, its nesting, its forms | 1,000 bytes, 20, 16 | an error at the start |
 //! | languages of `Accept-Language` * | 64 | the others do not count |
+//! | modules inside one another * | 16 | an error |
 //! | template *, work of a rendering | 1 MiB, 20,000,000 instructions | an error |
 //!
 //! How long a handler may work has no limit: only you know. Put [`tokio::time::timeout`] inside it, or tower-http's
@@ -168,9 +169,9 @@ pub mod locale;
 mod media_type;
 mod meter;
 mod mount;
-mod next;
 #[cfg(feature = "multipart")]
 mod multipart;
+mod next;
 mod parameters;
 #[cfg(feature = "private-cookies")]
 mod private;
@@ -224,7 +225,6 @@ pub use handler::RequestHandler;
 pub use limits::Limits;
 pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
 pub use mount::{BoxedError, MountedService, OriginalUri};
-pub use next::safe_next;
 #[cfg(feature = "multipart")]
 pub use multipart::{
     MAX_AROUND_PARTS, MAX_FIELD, MAX_FILE_IN_MEMORY, MAX_FORM_MEMORY, MAX_PART_FIELDS,
@@ -234,6 +234,7 @@ pub use multipart::{
 };
 #[cfg(feature = "private-cookies")]
 pub use private::PrivateValue;
+pub use next::safe_next;
 pub use request_log::log_request;
 pub use response::Response;
 pub use router::{UrlSpec, url};
@@ -247,7 +248,10 @@ pub use static_files::{
     StaticError, StaticFiles, StaticStatistics,
 };
 #[cfg(feature = "templates")]
-pub use templates::{MAX_TEMPLATE_SIZE, TEMPLATE_FUEL, TemplateError, Templates};
+pub use templates::{
+    MAX_MODULE_DEPTH, MAX_TEMPLATE_SIZE, ModuleArguments, ModuleContext, TEMPLATE_FUEL,
+    TemplateError, Templates, UiModule, Values, Whitespace,
+};
 pub use user::{CurrentUser, UserFunction};
 #[cfg(feature = "security")]
 pub use xsrf::{XSRF_COOKIE_AGE, XSRF_TOKEN_BYTES, Xsrf, XsrfVersion};

@@ -1,15 +1,26 @@
 //! Templates in Jinja syntax, rendered by [`minijinja`].
 
+mod assets;
 mod error;
 mod helpers;
+#[cfg(feature = "locale")]
+mod language;
+mod linkify;
 mod loader;
+mod module;
+mod names;
+mod page;
 #[cfg(test)]
 mod tests;
+mod values;
+mod whitespace;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use minijinja::functions::Function;
 use minijinja::value::{FunctionArgs, FunctionResult, Serde};
@@ -18,6 +29,12 @@ use serde::Serialize;
 
 pub use self::error::TemplateError;
 pub use self::loader::MAX_TEMPLATE_SIZE;
+pub use self::module::{ModuleArguments, ModuleContext, UiModule};
+pub use self::page::MAX_MODULE_DEPTH;
+pub(crate) use self::page::{Facts, Need, Page, Slot, Stopped};
+pub(crate) use self::values::Rows;
+pub use self::values::Values;
+pub use self::whitespace::Whitespace;
 
 /// Default of the instructions one rendering may execute; a table of a million cells fits.
 pub const TEMPLATE_FUEL: u64 = 20_000_000;
@@ -56,6 +73,10 @@ pub const TEMPLATE_FUEL: u64 = 20_000_000;
 pub struct Templates {
     environment: Arc<Environment<'static>>,
     directory: Option<PathBuf>,
+    whitespace: Whitespace,
+    modules: Arc<BTreeMap<String, Arc<dyn UiModule>>>,
+    /// Some template has asked for what is known of the request.
+    wants_facts: Arc<AtomicBool>,
 }
 
 impl Templates {
@@ -69,9 +90,10 @@ impl Templates {
     pub fn from_directory(path: impl AsRef<Path>) -> Result<Self, TemplateError> {
         let directory = loader::open_directory(path.as_ref())?;
         let mut templates = Self::empty();
-        templates
-            .edit()
-            .set_loader(loader::from_directory(directory.clone()));
+        templates.edit().set_loader(loader::from_directory(
+            directory.clone(),
+            Whitespace::default(),
+        ));
         templates.directory = Some(directory);
         Ok(templates)
     }
@@ -91,7 +113,9 @@ impl Templates {
             let source = source.into();
             let name = name.into();
             let added = loader::check_size(&name, source.len() as u64)
-                .and_then(|()| templates.edit().add_template_owned(name, source));
+                .and_then(|()| whitespace::filter(Whitespace::default(), &source))
+                .map(Cow::into_owned)
+                .and_then(|source| templates.edit().add_template_owned(name, source));
             added.map_err(|error| TemplateError::new(&templates.environment, &error))?;
         }
         Ok(templates)
@@ -110,6 +134,9 @@ impl Templates {
         Self {
             environment: Arc::new(environment),
             directory: None,
+            whitespace: Whitespace::default(),
+            modules: Arc::default(),
+            wants_facts: Arc::default(),
         }
     }
 
@@ -125,6 +152,30 @@ impl Templates {
     pub fn reload(mut self, reload: bool) -> Self {
         self.edit().set_auto_reload(reload);
         self
+    }
+
+    /// Sets what becomes of the white space in the text of the templates; [`Whitespace::All`] unless set.
+    ///
+    /// # Errors
+    /// [`TemplateError`] when a template is malformed; one of a directory is read when it is used.
+    pub fn whitespace(mut self, whitespace: Whitespace) -> Result<Self, TemplateError> {
+        self.whitespace = whitespace;
+        if let Some(directory) = self.directory.clone() {
+            let environment = self.edit();
+            environment.clear_templates();
+            environment.set_loader(loader::from_directory(directory, whitespace));
+            return Ok(self);
+        }
+        let sources = self.environment.templates();
+        let sources: Vec<(String, String)> = sources
+            .map(|(name, template)| (name.to_owned(), template.source().to_owned()))
+            .collect();
+        for (name, source) in sources {
+            let filtered = whitespace::filter(whitespace, &source).map(Cow::into_owned);
+            let added = filtered.and_then(|source| self.edit().add_template_owned(name, source));
+            added.map_err(|error| TemplateError::new(&self.environment, &error))?;
+        }
+        Ok(self)
     }
 
     /// Sets the most instructions one rendering may execute.
@@ -171,6 +222,13 @@ impl Templates {
         Args: for<'a> FunctionArgs<'a>,
     {
         self.edit().add_filter(name, filter);
+        self
+    }
+
+    /// Adds a [UI module](UiModule): `{{ modules.NAME(…) }}` renders it.
+    #[must_use]
+    pub fn module(mut self, name: impl Into<String>, module: impl UiModule) -> Self {
+        Arc::make_mut(&mut self.modules).insert(name.into(), Arc::new(module));
         self
     }
 
@@ -223,6 +281,18 @@ impl Templates {
         template
             .render(context)
             .map_err(|error| TemplateError::new(&self.environment, &error))
+    }
+
+    /// Renders as much of a template as can be.
+    fn render_to(
+        &self,
+        name: &str,
+        context: Value,
+        output: &mut Vec<u8>,
+    ) -> Result<(), TemplateError> {
+        let rendered = self.look_up(name)?.render_captured_to(context, output);
+        rendered.map_err(|error| TemplateError::new(&self.environment, &error))?;
+        Ok(())
     }
 
     fn look_up(&self, name: &str) -> Result<minijinja::Template<'_, '_>, TemplateError> {

@@ -11,6 +11,7 @@ mod headers;
 mod http1;
 mod lines;
 mod multipart;
+mod locale;
 mod names;
 mod options;
 mod proxy_protocol;
@@ -34,6 +35,9 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     target("arguments", arguments::arguments),
+    target("catalog_csv", locale::catalog_csv),
+    target("catalog_mo", locale::catalog_mo),
+    target("catalog_po", locale::catalog_po),
     target("client_endpoint", names::client_endpoint),
     target("conditional", headers::conditional),
     target("configuration", options::configuration),
@@ -50,15 +54,18 @@ pub const TARGETS: &[Target] = &[
     target("http1_head", http1::head),
     target("http1_requests", http1::requests),
     target("http1_upgrade", http1::upgrade),
+    target("languages", locale::languages),
     target("line_codec", codec::lines),
     target("lines", lines::lines),
     target("location", routes::location),
     target("media_type", headers::media_type),
     target("multipart", multipart::multipart),
     target("multipart_header", multipart::header),
+    target("messages", locale::messages),
     target("netstrings", codec::netstrings),
     target("network", names::network),
     target("option_values", options::option_values),
+    target("plural_rule", locale::plural_rule),
     target("prefixed", codec::prefixed),
     target("proxy_protocol", proxy_protocol::proxy_protocol),
     target("range", files::range),

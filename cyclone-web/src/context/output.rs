@@ -224,30 +224,10 @@ impl RequestContext {
         self.finish()
     }
 
-    /// Ends the response with a rendered template; [`Application::templates`](crate::Application::templates)
-    /// says where they are.
-    ///
-    /// # Errors
-    /// A 500 when there is no such template or it fails; the log has file, line and excerpt.
+    /// Says that what is written is HTML, unless the headers say otherwise.
     #[cfg(feature = "templates")]
-    pub fn render(&mut self, template: &str, values: impl Serialize) -> Result {
-        let html = self.render_string(template, values)?;
-        self.html(html)
-    }
-
-    /// Renders a template to text.
-    ///
-    /// # Errors
-    /// As [`render`](Self::render).
-    #[cfg(feature = "templates")]
-    pub fn render_string(&mut self, template: &str, values: impl Serialize) -> Result<String> {
-        let Some(templates) = &self.app().templates else {
-            return Err(Error::internal("the application has no templates"));
-        };
-        templates.render(template, values).map_err(|error| {
-            let detail = format!("{error:#}");
-            Error::internal(detail)
-        })
+    pub(super) fn set_media_html(&mut self) {
+        self.output.media = Some(HTML);
     }
 
     fn finish_as(&mut self, media: HeaderValue, body: Bytes) -> Result {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use minijinja::{Error, ErrorKind, TemplateSource};
 
-use super::TemplateError;
+use super::{TemplateError, Whitespace};
 
 /// Largest template, in bytes.
 pub const MAX_TEMPLATE_SIZE: u64 = 1 << 20;
@@ -34,12 +34,13 @@ pub(super) fn open_directory(path: &Path) -> Result<PathBuf, TemplateError> {
 
 pub(super) fn from_directory(
     directory: PathBuf,
+    whitespace: Whitespace,
 ) -> impl Fn(&str) -> Result<Option<TemplateSource>, Error> {
     move |name| {
         let Some(path) = path_of(&directory, name) else {
             return Ok(None);
         };
-        match read(name, &path) {
+        match read(name, &path, whitespace) {
             Ok(source) => source.map(Some),
             Err(error)
                 if matches!(
@@ -72,7 +73,11 @@ impl Stamp {
     }
 }
 
-fn read(name: &str, path: &Path) -> io::Result<Result<TemplateSource, Error>> {
+fn read(
+    name: &str,
+    path: &Path,
+    whitespace: Whitespace,
+) -> io::Result<Result<TemplateSource, Error>> {
     // Before reading: a change meanwhile is noticed at the next look.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
@@ -84,6 +89,10 @@ fn read(name: &str, path: &Path) -> io::Result<Result<TemplateSource, Error>> {
     let stamp = Stamp::of(&metadata);
     let path = path.to_owned();
     let source = fs::read_to_string(&path)?;
+    let source = match super::whitespace::filter(whitespace, &source) {
+        Ok(filtered) => filtered.into_owned(),
+        Err(error) => return Ok(Err(error)),
+    };
     let unchanged = move || fs::metadata(&path).is_ok_and(|now| Stamp::of(&now) == stamp);
     Ok(Ok(
         TemplateSource::new(source).with_uptodate_check(unchanged)

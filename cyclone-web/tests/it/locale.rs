@@ -5,5 +5,4 @@ mod choice;
 mod extract;
 mod foreign;
 mod plural;
-mod support;
 mod translations;

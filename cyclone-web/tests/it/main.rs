@@ -21,11 +21,17 @@ mod handler_hooks;
 #[cfg(feature = "locale")]
 #[cfg(test)]
 mod locale;
+#[cfg(feature = "locale")]
+#[cfg(test)]
+mod locale_support;
 #[cfg(feature = "metrics")]
 #[cfg(test)]
 mod metering;
 #[cfg(test)]
 mod mount;
+#[cfg(all(feature = "locale", feature = "templates"))]
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod routing;
 #[cfg(feature = "security")]

@@ -2,7 +2,7 @@
 
 use cyclone_web::locale::{Catalog, MAX_CATALOG, interpolate};
 
-use super::support::{POLISH, msgfmt, polish};
+use crate::locale_support::{POLISH, msgfmt, polish};
 
 fn check(catalog: &Catalog) {
     assert_eq!(catalog.gettext("Hello"), "Cześć");

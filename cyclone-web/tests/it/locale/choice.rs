@@ -4,7 +4,7 @@ use cyclone_web::locale::Translations;
 use cyclone_web::{Application, Body, RequestContext, RequestHandler, Response, Result};
 use http::Request;
 
-use super::support::{POLISH, SPANISH, folder};
+use crate::locale_support::{POLISH, SPANISH, folder};
 use crate::support::{call, get, text};
 
 struct Page;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use cyclone_web::locale::{Catalog, Extractor, MAX_SOURCE};
 
-use super::support::msgfmt;
+use crate::locale_support::msgfmt;
 
 const RUST: &str = r##"
 // Translators: on the door

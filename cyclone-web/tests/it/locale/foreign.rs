@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cyclone_web::locale::{Catalog, DateFormat, Locale, PluralRule, Translations};
 use serde_json::{Value, json};
 
-use super::support::{POLISH, SPANISH, folder, msgfmt, python};
+use crate::locale_support::{POLISH, SPANISH, folder, msgfmt, python};
 
 /// Rules of the manual of GNU gettext, of Unicode and of catalogues in the wild, and some that are made up.
 const RULES: &[&str] = &[

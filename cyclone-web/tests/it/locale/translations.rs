@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use cyclone_web::locale::{MAX_LANGUAGES, Translations, accepted_languages};
 
-use super::support::{POLISH, SPANISH, folder, msgfmt};
+use crate::locale_support::{POLISH, SPANISH, folder, msgfmt};
 
 #[test]
 fn folders_of_gettext() {

@@ -8,7 +8,7 @@ use cyclone_web::locale::Catalog;
 use tempfile::TempDir;
 
 /// A language with three plural forms.
-pub(super) const POLISH: &str = r#"
+pub(crate) const POLISH: &str = r#"
 msgid ""
 msgstr ""
 "Language: pl\n"
@@ -36,7 +36,7 @@ msgstr[1] "kije"
 msgstr[2] "kijów"
 "#;
 
-pub(super) const SPANISH: &str = r#"
+pub(crate) const SPANISH: &str = r#"
 msgid ""
 msgstr "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; plural=n != 1;\n"
 
@@ -49,12 +49,12 @@ msgstr[0] "un archivo"
 msgstr[1] "%(num)d archivos"
 "#;
 
-pub(super) fn polish() -> Catalog {
+pub(crate) fn polish() -> Catalog {
     Catalog::from_po(POLISH.as_bytes()).unwrap()
 }
 
 /// A foreign program that `cargo xtask test` provides, by its variable; a test without it fails.
-pub(super) fn foreign(variable: &str) -> Command {
+pub(crate) fn foreign(variable: &str) -> Command {
     let program = std::env::var_os(variable);
     let program =
         program.unwrap_or_else(|| panic!("{variable} is not set; run `cargo xtask test`"));
@@ -62,7 +62,7 @@ pub(super) fn foreign(variable: &str) -> Command {
 }
 
 /// Compiles with GNU gettext; `Err` is what it says.
-pub(super) fn msgfmt(po: &str, options: &[&str]) -> Result<Vec<u8>, String> {
+pub(crate) fn msgfmt(po: &str, options: &[&str]) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().unwrap();
     let (source, target) = (folder.path().join("a.po"), folder.path().join("a.mo"));
     fs::write(&source, po).unwrap();
@@ -82,7 +82,7 @@ pub(super) fn msgfmt(po: &str, options: &[&str]) -> Result<Vec<u8>, String> {
 }
 
 /// Runs a program of Python's with an input, and gives its lines.
-pub(super) fn python(program: &str, arguments: &[&Path], input: &str) -> Vec<String> {
+pub(crate) fn python(program: &str, arguments: &[&Path], input: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("input");
     fs::write(&file, input).unwrap();
@@ -102,7 +102,7 @@ pub(super) fn python(program: &str, arguments: &[&Path], input: &str) -> Vec<Str
 }
 
 /// A folder as gettext wants it, of `.po` files.
-pub(super) fn folder(catalogs: &[(&str, &str)]) -> (TempDir, PathBuf) {
+pub(crate) fn folder(catalogs: &[(&str, &str)]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for (code, po) in catalogs {
         let messages = folder.path().join(code).join("LC_MESSAGES");
