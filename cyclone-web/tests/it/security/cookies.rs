@@ -71,6 +71,12 @@ async fn keys_change_while_users_stay_logged_in() {
         "ada Some(1)"
     );
     assert_eq!(read_with(&versions(&[2], 2), &cookie).await, " None");
+    let response = call(&versions(&[1, 2], 2), get("/set?name=ada")).await;
+    let cookie = format!("user={}", set_cookie(&response, "user").unwrap());
+    assert_eq!(
+        read_with(&versions(&[1, 2], 2), &cookie).await,
+        "ada Some(2)"
+    );
 }
 
 #[tokio::test]
