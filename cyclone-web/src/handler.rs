@@ -21,8 +21,8 @@ use crate::user::CurrentUser;
 /// [`RequestContext`].
 ///
 /// The order for every request: [`set_default_headers`](Self::set_default_headers),
-/// [`current_user`](Self::current_user), [`prepare`](Self::prepare), the method, the response, [`on_finish`](Self::on_finish). An error at any point
-/// goes to [`write_error`](Self::write_error).
+/// [`current_user`](Self::current_user), [`prepare`](Self::prepare), the method, the response,
+/// [`on_finish`](Self::on_finish). An error at any point goes to [`write_error`](Self::write_error).
 ///
 /// When the client goes away, the future of the method is dropped where it stands. Work that must outlive the
 /// client is spawned on purpose.
@@ -61,8 +61,8 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// cyclone's `no_xsrf`, for an interface whose clients send no cookies.
     ///
     /// The token is looked for in the form only when that was read before: not when the handler streams its body, and a
-    /// multipart form when [`Application::multipart`](crate::Application) was called. Otherwise it has to be in a header
-    /// or in the query.
+    /// multipart form when [`Application::multipart`](crate::Application) was called. Otherwise it has to be in a
+    /// header or in the query.
     const XSRF: bool = true;
 
     /// Whether there has to be a [current user](Self::current_user), as Tornado's `@authenticated`. After

@@ -129,10 +129,7 @@
 //! # Not supported yet
 //!
 //! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
-//! proxy's. Locales, UI modules. Multipart forms: the body is there, but
-//! proxy's. Signed cookies, XSRF protection, authentication, UI modules. Multipart forms: the body is there, but
-//! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
-//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! proxy's. UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
 //! HTTP/2. An HTTP client, a test client, a project generator.
 

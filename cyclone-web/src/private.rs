@@ -2,8 +2,8 @@
 //!
 //! The text is base64url, without padding, of: the format (1), the version of the key (4 bytes), the time in seconds
 //! (8 bytes), a salt (16 bytes), a nonce (12 bytes), and AES-256-GCM of the value with its tag (16 bytes). The key is
-//! HMAC-SHA256 by the secret of a label and the salt, so that no two values have the same; all before the salt, and the name, is
-//! authenticated too.
+//! HMAC-SHA256 by the secret of a label and the salt, so that no two values have the same; all before the salt, and the
+//! name, is authenticated too.
 
 #[cfg(test)]
 mod tests;
@@ -121,8 +121,8 @@ impl CookieSecrets {
         self.decrypt_at(name, text, SIGNED_VALUE_AGE, SystemTime::now())
     }
 
-    /// Decrypts a value that is at most `max_age` old at `now`; `None` when it was changed or has another name, is too old,
-    /// or there is no such version of the key.
+    /// Decrypts a value that is at most `max_age` old at `now`; `None` when it was changed or has another name, is too
+    /// old, or there is no such version of the key.
     #[must_use]
     pub fn decrypt_at(
         &self,

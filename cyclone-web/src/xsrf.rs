@@ -25,11 +25,11 @@ pub const XSRF_COOKIE_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// There are two checks, and both are on. A request that fails one of them is answered with 403.
 ///
 /// - **Where it comes from** (Tornado's `cross_origin_protection`). The browser says so in `Sec-Fetch-Site`:
-///   `same-origin` and `none` (the user himself) pass. Where it does not, `Origin` has to be the `Host` that was asked for;
-///   programs that send neither pass. Other origins pass when they are [trusted](Self::trusted_origin).
+///   `same-origin` and `none` (the user himself) pass. Where it does not, `Origin` has to be the `Host` that was asked
+///   for; programs that send neither pass. Other origins pass when they are [trusted](Self::trusted_origin).
 /// - **The token** (Tornado's `xsrf_cookies`), sent twice: in a cookie, and by the page as the argument `_xsrf` of the
-///   query or the form, or as the header `X-Xsrftoken` or `X-Csrftoken`. [`RequestContext::xsrf_form_html`] puts it into a
-///   form, and sets the cookie if there is none. It is made of [16 random bytes](XSRF_TOKEN_BYTES), and
+///   query or the form, or as the header `X-Xsrftoken` or `X-Csrftoken`. [`RequestContext::xsrf_form_html`] puts it
+///   into a form, and sets the cookie if there is none. It is made of [16 random bytes](XSRF_TOKEN_BYTES), and
 ///   masked anew for every response, so that compressed pages do not give it away (BREACH).
 ///
 /// Cookies and tokens are those of Tornado, byte for byte, and of cyclone with [`XsrfVersion::V1`]: pages of one are

@@ -23,8 +23,8 @@ impl RequestContext {
     /// Secrets do not belong in it: it is signed, not encrypted.
     ///
     /// # Errors
-    /// A 500 when the application has no secret, or the cookie cannot be [set](Self::set_cookie); one of more than 4,096
-    /// bytes cannot.
+    /// A 500 when the application has no secret, or the cookie cannot be [set](Self::set_cookie); one of more than
+    /// 4,096 bytes cannot.
     pub fn set_signed_cookie(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
         let text = self.create_signed_value(name, value)?;
         let cookie = self.keeping_cookie(name, text);
@@ -67,8 +67,8 @@ impl RequestContext {
         Ok(values.find_map(|text| secrets.verify_at(name, &text, max_age, now)))
     }
 
-    /// The version of the key that a signed cookie was signed with: Tornado's `get_signed_cookie_key_version`, of genuine
-    /// cookies only. To set anew what was signed with an old one.
+    /// The version of the key that a signed cookie was signed with: Tornado's `get_signed_cookie_key_version`, of
+    /// genuine cookies only. To set anew what was signed with an old one.
     ///
     /// # Errors
     /// A 500 when the application has no secret.

@@ -11,8 +11,8 @@ use crate::xsrf::{Raw, Ticket, XSRF_COOKIE_AGE, Xsrf};
 static UNSET: Xsrf = Xsrf::new();
 
 impl RequestContext {
-    /// The token that shows that a request was caused by a page of this site, as Tornado's `xsrf_token`. Scripts send it
-    /// in the header `X-Xsrftoken`; for forms there is [`xsrf_form_html`](Self::xsrf_form_html).
+    /// The token that shows that a request was caused by a page of this site, as Tornado's `xsrf_token`. Scripts send
+    /// it in the header `X-Xsrftoken`; for forms there is [`xsrf_form_html`](Self::xsrf_form_html).
     ///
     /// Within one response it is the same text, in the next it has another mask. When the client has no cookie with a
     /// token, one is set. See [`Xsrf`].
@@ -26,8 +26,8 @@ impl RequestContext {
         Ok(ticket.text().to_owned())
     }
 
-    /// The hidden field for a form with the [token](Self::xsrf_token): `<input type="hidden" name="_xsrf" value="..."/>`.
-    /// In templates it is put out unescaped.
+    /// The hidden field for a form with the [token](Self::xsrf_token), in templates to be put out unescaped:
+    /// `<input type="hidden" name="_xsrf" value="..."/>`.
     ///
     /// # Errors
     /// As [`xsrf_token`](Self::xsrf_token).

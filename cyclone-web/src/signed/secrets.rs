@@ -12,8 +12,8 @@ const SHORT_SECRET: usize = 16;
 /// The secrets that values are signed with, and private cookies encrypted: one, or several with versions to change them
 /// by, as Tornado's `cookie_secret` and `key_version`.
 ///
-/// The formats are Tornado's, byte for byte. To change a secret, add the next version and sign with it; values that were
-/// signed with an old one stay genuine until it is removed.
+/// The formats are Tornado's, byte for byte. To change a secret, add the next version and sign with it; values that
+/// were signed with an old one stay genuine until it is removed.
 ///
 /// ```
 /// use cyclone_web::CookieSecrets;
@@ -96,8 +96,8 @@ impl CookieSecrets {
         self
     }
 
-    /// Signs a value, now, in the second format: Tornado's `create_signed_value`. The name goes with it, and a value of one
-    /// name does not pass for that of another.
+    /// Signs a value, now, in the second format: Tornado's `create_signed_value`. The name goes with it, and a value of
+    /// one name does not pass for that of another.
     #[must_use]
     pub fn sign(&self, name: &str, value: &[u8]) -> String {
         self.sign_at(name, value, SystemTime::now())
@@ -135,8 +135,8 @@ impl CookieSecrets {
     /// Checks a signed value of either format that is at most `max_age` old at `now`: Tornado's `decode_signed_value`.
     ///
     /// `None` when the signature, the name or the age do not fit, the format is unknown or refused
-    /// ([`min_version`](Self::min_version)), or there is no such version of the key. Comparisons of secrets take the same
-    /// time wherever they differ.
+    /// ([`min_version`](Self::min_version)), or there is no such version of the key. Comparisons of secrets take the
+    /// same time wherever they differ.
     #[must_use]
     pub fn verify_at(
         &self,
