@@ -275,7 +275,13 @@ impl RequestContext {
 
     #[cfg(feature = "security")]
     fn simple_slot(&mut self, slot: Slot) -> Result<String> {
+        let is_kept = self.extensions().get::<TokenKept>().is_some();
         match slot {
+            Slot::XsrfForm if is_kept => {
+                let ticket = self.xsrf_ticket()?;
+                Ok(self.xsrf_field(&ticket))
+            }
+            Slot::XsrfToken if is_kept => Ok(self.xsrf_ticket()?.text().to_owned()),
             Slot::XsrfForm => self.xsrf_form_html(),
             Slot::XsrfToken => self.xsrf_token(),
             Slot::Rows(_) => Ok(String::new()),
@@ -298,6 +304,7 @@ impl RequestContext {
     fn prepare_token(&mut self) -> Result<()> {
         if !self.is_flushed() && self.app.guards.as_ref().is_some_and(|it| it.xsrf.is_some()) {
             self.xsrf_token()?;
+            self.extensions_mut().insert(TokenKept);
         }
         Ok(())
     }
@@ -307,6 +314,11 @@ impl RequestContext {
         self.write(html);
     }
 }
+
+/// The cookie of the token was set before a stream began.
+#[cfg(feature = "security")]
+#[derive(Clone, Copy)]
+struct TokenKept;
 
 fn text(output: Vec<u8>) -> Result<String> {
     String::from_utf8(output).map_err(|_| Error::internal("a template wrote what is no text"))

@@ -66,7 +66,7 @@ impl Extractor {
     /// plural.
     pub fn rust(&mut self, name: &str, source: &str) -> Result<(), ExtractError> {
         check_size(name, source)?;
-        self.add(name, calls::find(rust::tokens(source)))
+        self.add(name, calls::find(&rust::tokens(source)))
     }
 
     /// Adds the messages of a template.
@@ -75,7 +75,7 @@ impl Extractor {
     /// As [`rust`](Self::rust).
     pub fn template(&mut self, name: &str, source: &str) -> Result<(), ExtractError> {
         check_size(name, source)?;
-        self.add(name, calls::find(jinja::tokens(source)))
+        self.add(name, calls::find(&jinja::tokens(source)))
     }
 
     /// Adds the words of [`Locale::format_date`](super::Locale::format_date) and its like: months, days of the week,

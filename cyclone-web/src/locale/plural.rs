@@ -187,9 +187,8 @@ impl std::str::FromStr for PluralRule {
             return Err(PluralError::new("the rule is too long", ""));
         }
         let forms = value_of(field, "nplurals=").ok_or_else(|| missing("nplurals="))?;
-        let forms = match forms.parse() {
-            Ok(forms @ 1..=MAX_PLURAL_FORMS) => forms,
-            _ => return Err(PluralError::new("impossible number of forms", forms)),
+        let Ok(forms @ 1..=MAX_PLURAL_FORMS) = forms.parse() else {
+            return Err(PluralError::new("impossible number of forms", forms));
         };
         let expression = value_of(field, "plural=").ok_or_else(|| missing("plural="))?;
         let mut parser = Parser {

@@ -35,7 +35,7 @@ fn has_context(name: &str) -> Option<bool> {
     }
 }
 
-pub(super) fn find(tokens: Vec<Placed>) -> Vec<Call> {
+pub(super) fn find(tokens: &[Placed]) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut comment: Option<(usize, String)> = None;
     for (at, (line, token)) in tokens.iter().enumerate() {

@@ -45,10 +45,9 @@ fn modes_are_tornados() {
         let expected: String = serde_json::from_str(&answer).unwrap();
         let ours = source.replace("{% end %}", "{% endif %}");
         let templates = Templates::from_sources([("t.txt", ours)]).unwrap();
-        let templates = templates
-            .configure(|environment| environment.set_keep_trailing_newline(true))
-            .whitespace(mode)
-            .unwrap();
+        let templates = templates.whitespace(mode).unwrap();
+        // Jinja drops the last line break of a template.
+        let expected = expected.strip_suffix('\n').unwrap_or(&expected);
         assert_eq!(
             templates.render("t.txt", ()).unwrap(),
             expected,
@@ -63,7 +62,7 @@ fn lines_keep_their_numbers_and_marks_still_strip() {
     let templates = Templates::from_sources([("t.txt", source)]).unwrap();
     let templates = templates.whitespace(Whitespace::Single).unwrap();
     let error = templates.render("t.txt", ()).unwrap_err();
-    assert_eq!(error.line(), Some(13));
+    assert_eq!(error.line(), Some(14));
     let shown = templates
         .render("t.txt", std::collections::HashMap::from([("missing", "m")]))
         .unwrap();
