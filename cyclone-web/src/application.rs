@@ -17,19 +17,20 @@ use crate::engine::Http1Engine;
 use crate::engine::{self, ConnectionInfo, HttpService};
 use crate::finish::Finish;
 use crate::function::{Function, HandlerFunction};
+use crate::further::Further;
 use crate::guards::Guards;
 use crate::handler::{DynHandler, RequestHandler};
 use crate::head::Head;
 use crate::limits::Limits;
 #[cfg(feature = "locale")]
 use crate::locale::Translations;
-use crate::mount::{Mount, MountedService};
+use crate::mount::{Mounted, MountedService};
 #[cfg(feature = "multipart")]
 use crate::multipart::MultipartConfig;
 use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::request_span::RequestSpan;
-use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
+use crate::router::{Found, Names, PathParameters, Route, Routes, UrlSpec};
 #[cfg(feature = "security")]
 use crate::signed::CookieSecrets;
 use crate::static_files::StaticFiles;
@@ -46,12 +47,15 @@ mod guards;
 mod languages;
 #[cfg(feature = "templates")]
 mod pages;
+mod routing;
 
 /// What every request of an application shares.
 #[derive(Clone)]
 pub(crate) struct Shared {
     routes: Routes,
     pub(crate) names: Names,
+    /// Hosts, matchers and slashes; `None` when there is nothing of it.
+    further: Option<Arc<Further>>,
     not_found: Arc<dyn DynHandler>,
     pub(crate) debug: bool,
     pub(crate) log_request: Arc<RequestLog>,
@@ -135,6 +139,7 @@ impl Application {
             shared: Arc::new(Shared {
                 routes: Routes::default(),
                 names: Names::default(),
+                further: None,
                 not_found: Arc::new(NotFound),
                 debug: false,
                 log_request: Arc::new(log_request),
@@ -227,18 +232,7 @@ impl Application {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let prefix = prefix.trim_end_matches('/');
-        assert!(
-            !prefix.contains(['{', '}']),
-            "mount `{prefix}`: a prefix has no parameters"
-        );
-        let mounted: Arc<dyn DynHandler> = Arc::new(Mount::new(prefix, service));
-        let mut this = self;
-        if !prefix.is_empty() {
-            this = this.add(&url(prefix), None, Arc::clone(&mounted));
-        }
-        this.add(&url(format!("{prefix}/")), None, Arc::clone(&mounted))
-            .add(&url(format!("{prefix}/{{*rest}}")), None, mounted)
+        self.add_mounted(&[], &Mounted::new(prefix, service))
     }
 
     /// Has a handler answer the paths that no route matches, as Tornado's `default_handler_class`; an error
@@ -304,25 +298,11 @@ impl Application {
         name: &str,
         arguments: &[&dyn fmt::Display],
     ) -> crate::Result<String> {
-        let reversed = self.shared.names.reverse(name, arguments);
-        reversed.map_err(|problem| crate::Error::internal(problem.to_string()))
+        self.reverse_url_with(name, arguments, &[])
     }
 
-    #[expect(
-        clippy::panic,
-        reason = "a route that clashes is a mistake in the program, found at its start"
-    )]
-    fn add(mut self, spec: &UrlSpec, method: Option<Method>, handler: Arc<dyn DynHandler>) -> Self {
-        let handler = self.switched(spec.switches, handler);
-        let shared = self.edit();
-        let named = match &spec.name {
-            Some(name) => shared.names.add(name, &spec.pattern),
-            None => Ok(()),
-        };
-        if let Err(problem) = named.and_then(|()| shared.routes.add(spec, method, handler)) {
-            panic!("route `{}`: {problem}", spec.pattern);
-        }
-        self
+    fn add(self, spec: &UrlSpec, method: Option<Method>, handler: Arc<dyn DynHandler>) -> Self {
+        self.add_under(&[], spec, method, handler)
     }
 
     fn edit(&mut self) -> &mut Shared {
@@ -332,7 +312,7 @@ impl Application {
     fn dispatch(&self, head: Head, body: Body, connection: &Arc<ConnectionInfo>) -> Exchange {
         let shared = &self.shared;
         let (method, path) = (head.method(), head.path_bytes());
-        let (mut pattern, mut limit) = (None, None);
+        let (pattern, limit);
         let (handler, parameters) = match shared.routes.find(method, path) {
             Found::Handler(handler, route, parameters) => {
                 (pattern, limit) = (Some(&*route.pattern), route.body_limit);
@@ -340,10 +320,13 @@ impl Application {
             }
             Found::OtherMethods(route) => {
                 (pattern, limit) = (Some(&*route.pattern), route.body_limit);
-                let refusal: Arc<dyn DynHandler> = Arc::new(MethodNotAllowed::new(route.methods()));
-                (refusal, PathParameters::default())
+                (refusal(route), PathParameters::default())
             }
-            Found::Nothing => (Arc::clone(&shared.not_found), PathParameters::default()),
+            Found::Nothing => {
+                let second = shared.look_again(&head, connection);
+                (pattern, limit) = (second.pattern, second.limit);
+                (second.handler, second.parameters)
+            }
         };
         let span = RequestSpan::open(&head, pattern);
         let mut context = RequestContext::new(
@@ -361,6 +344,11 @@ impl Application {
     }
 }
 
+/// Who answers where there are functions for other methods only.
+fn refusal(route: &Route) -> Arc<dyn DynHandler> {
+    Arc::new(MethodNotAllowed::new(route.methods()))
+}
+
 impl Default for Application {
     fn default() -> Self {
         Self::new()
@@ -371,6 +359,7 @@ impl fmt::Debug for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Application")
             .field("routes", &self.shared.routes)
+            .field("further", &self.shared.further)
             .field("debug", &self.shared.debug)
             .finish_non_exhaustive()
     }
@@ -383,10 +372,15 @@ impl HttpService for Application {
         self.dispatch(head, body, connection)
     }
 
-    fn wants_hyper(&self, head: &Head) -> bool {
+    fn wants_hyper(&self, head: &Head, connection: &ConnectionInfo) -> bool {
         match self.shared.routes.find(head.method(), head.path_bytes()) {
             Found::Handler(handler, ..) => handler.is_foreign(),
-            _ => false,
+            Found::OtherMethods(_) => false,
+            Found::Nothing => self
+                .shared
+                .look_again(head, connection)
+                .handler
+                .is_foreign(),
         }
     }
 }

@@ -36,6 +36,7 @@ mod path;
 mod private;
 #[cfg(any(feature = "sse", feature = "websocket"))]
 mod protocols;
+mod routing;
 #[cfg(feature = "security")]
 mod signed;
 mod stream;
@@ -206,18 +207,6 @@ impl RequestContext {
         self.app.debug
     }
 
-    /// The path of the route called `name`, with `arguments` in the place of its parameters, in their order.
-    /// They are percent-encoded.
-    ///
-    /// # Errors
-    /// A 500 when there is no route of that name, or the number of arguments is not that of its parameters.
-    pub fn reverse_url(&self, name: &str, arguments: &[&dyn fmt::Display]) -> Result<String> {
-        self.app
-            .names
-            .reverse(name, arguments)
-            .map_err(|problem| Error::internal(problem.to_string()))
-    }
-
     /// The URL of a static file with its version, which lets browsers keep it for a year; `path` is below the
     /// directory of [`Application::static_files`](crate::Application::static_files).
     ///
@@ -227,7 +216,7 @@ impl RequestContext {
     /// A 500 when the application has no static files.
     pub fn static_url(&self, path: &str) -> Result<String> {
         match &self.app.static_files {
-            Some(files) => Ok(files.static_url(path)),
+            Some(files) => Ok(self.below_mount(files.static_url(path))),
             None => Err(Error::internal("the application has no static files")),
         }
     }

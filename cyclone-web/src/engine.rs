@@ -71,7 +71,7 @@ pub(crate) trait HttpService: Clone + Send + Sync + 'static {
 
     /// Whether the request, which offers to switch protocols, has to come from hyper: for services of other
     /// libraries, who know no other way to take over a connection.
-    fn wants_hyper(&self, head: &Head) -> bool;
+    fn wants_hyper(&self, head: &Head, connection: &ConnectionInfo) -> bool;
 }
 
 /// What a request's connection is: its peer and its place in the server.

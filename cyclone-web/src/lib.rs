@@ -151,11 +151,13 @@ mod error_page;
 mod etag;
 mod finish;
 mod function;
+mod further;
 mod guards;
 mod handler;
 mod head;
 #[cfg(feature = "security")]
 mod hex;
+mod host;
 mod http_date;
 #[cfg(any(feature = "locale", feature = "templates"))]
 mod jinja;
@@ -168,6 +170,7 @@ mod meter;
 mod mount;
 #[cfg(feature = "multipart")]
 mod multipart;
+mod nested;
 mod next;
 mod parameters;
 #[cfg(feature = "private-cookies")]
@@ -175,15 +178,18 @@ mod private;
 #[cfg(feature = "security")]
 mod random;
 mod range;
+mod redirect;
 mod refusal;
 mod reply;
 mod request_log;
 mod request_span;
+mod request_view;
 mod response;
 mod router;
 mod running;
 #[cfg(feature = "security")]
 mod signed;
+mod slashes;
 mod static_files;
 mod static_route;
 mod stream;
@@ -219,6 +225,7 @@ pub use etag::{ETag, InvalidETag, MAX_ETAG};
 pub use finish::{Ending, Finish};
 pub use function::HandlerFunction;
 pub use handler::RequestHandler;
+pub use host::HostPattern;
 pub use limits::Limits;
 pub use media_type::{MAX_BOUNDARY, MediaType, MediaTypeError};
 pub use mount::{BoxedError, MountedService, OriginalUri};
@@ -229,17 +236,24 @@ pub use multipart::{
     MultipartErrorKind, MultipartEvent, MultipartParser, Part, PartHeader, UPLOAD_CHUNK,
     UploadedFile,
 };
+pub use nested::Router;
+pub use next::safe_next;
 #[cfg(feature = "private-cookies")]
 pub use private::PrivateValue;
 pub use next::safe_next;
+pub use redirect::Redirect;
 pub use request_log::log_request;
+pub use request_view::RequestView;
 pub use response::Response;
+#[cfg(feature = "regex")]
+pub use router::regex;
 pub use router::{UrlSpec, url};
 #[cfg(feature = "security")]
 pub use signed::{
     CookieSecretError, CookieSecrets, SIGNED_COOKIE_AGE, SIGNED_VALUE_AGE, SignedValue,
     SignedVersion,
 };
+pub use slashes::Slashes;
 pub use static_files::{
     MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
     StaticError, StaticFiles, StaticStatistics,

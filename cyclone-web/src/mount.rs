@@ -1,5 +1,6 @@
 //! Foreign services below a prefix.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,10 +11,12 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::application::Application;
 use crate::body::{Body, BoxError};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::handler::{DynHandler, conclude_plain};
+use crate::nested::prefix_without_slash;
 use crate::running::Running;
 
 /// The request target before a mount took its prefix off, in the extensions of the request.
@@ -60,22 +63,27 @@ where
 
 type Answer = Pin<Box<dyn Future<Output = std::result::Result<Response<Body>, BoxError>> + Send>>;
 
-/// A mounted service with its type erased.
-pub(crate) struct Mount {
-    prefix: Box<str>,
-    call: Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>,
+type Call = dyn Fn(Request<Body>) -> Answer + Send + Sync;
+
+/// A service and where it is mounted.
+pub(crate) struct Mounted {
+    prefix: String,
+    call: Arc<Call>,
+    application: Option<Application>,
 }
 
-impl Mount {
+impl Mounted {
     pub(crate) fn new<S, B>(prefix: &str, service: S) -> Self
     where
         S: MountedService<Response = Response<B>>,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        let application = (&service as &dyn Any).downcast_ref::<Application>();
         Self {
-            prefix: prefix.into(),
-            call: Box::new(move |request| {
+            prefix: prefix_without_slash(prefix).to_owned(),
+            application: application.cloned(),
+            call: Arc::new(move |request| {
                 let service = service.clone();
                 Box::pin(async move {
                     let response = service.oneshot(request).await?;
@@ -85,14 +93,58 @@ impl Mount {
         }
     }
 
-    async fn answer(&self, cx: &mut RequestContext) -> Result {
+    pub(crate) fn below(mut self, prefix: &str) -> Self {
+        self.prefix.insert_str(0, prefix);
+        self
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The service, if it is an application and nothing around one.
+    pub(crate) fn application(&self) -> Option<&Application> {
+        self.application.as_ref()
+    }
+
+    pub(crate) fn handler(&self) -> Arc<dyn DynHandler> {
+        Arc::new(self.mount())
+    }
+
+    pub(crate) fn mount(&self) -> Mount {
+        Mount {
+            prefix: self.prefix.as_str().into(),
+            call: Arc::clone(&self.call),
+        }
+    }
+}
+
+/// What all mounts that a request has come through have taken off its path, in its extensions.
+#[derive(Clone)]
+pub(crate) struct MountPrefix(pub(crate) String);
+
+/// A mounted service with its type erased.
+pub(crate) struct Mount {
+    prefix: Box<str>,
+    call: Arc<Call>,
+}
+
+impl Mount {
+    pub(crate) async fn answer(&self, cx: &mut RequestContext) -> Result {
         if cx.has_body() {
             cx.open_body()?;
         }
         let mut request = cx.take_request();
         let original = request.uri().clone();
         *request.uri_mut() = without_prefix(&original, &self.prefix)?;
-        request.extensions_mut().insert(OriginalUri(original));
+        let extensions = request.extensions_mut();
+        extensions.insert(OriginalUri(original));
+        if !self.prefix.is_empty() {
+            let outer = extensions.remove::<MountPrefix>();
+            let mut prefix = outer.map_or_else(String::new, |outer| outer.0);
+            prefix.push_str(&self.prefix);
+            extensions.insert(MountPrefix(prefix));
+        }
         let response = (self.call)(request)
             .await
             .map_err(|error| Error::internal("the mounted service failed").because(error))?;

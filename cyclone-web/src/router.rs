@@ -11,9 +11,17 @@ use smallvec::SmallVec;
 
 use crate::handler::DynHandler;
 
+use beyond::Beyond;
+#[cfg(feature = "regex")]
+pub(crate) use expression::{Expression, compile};
 pub(crate) use names::Names;
+#[cfg(feature = "regex")]
+pub use spec::regex;
 pub use spec::{UrlSpec, url};
 
+mod beyond;
+#[cfg(feature = "regex")]
+mod expression;
 mod names;
 mod spec;
 #[cfg(test)]
@@ -33,6 +41,8 @@ pub(crate) struct Routes {
     literal: HashMap<Box<[u8]>, usize, FxBuildHasher>,
     routes: Vec<Route>,
     by_pattern: HashMap<String, usize>,
+    /// What `tree` cannot hold; with it `tree` is empty, so that requests that need it not do not pay for it.
+    beyond: Option<Box<Beyond>>,
 }
 
 /// One pattern and who answers there.
@@ -61,9 +71,9 @@ impl Routes {
         method: Option<Method>,
         handler: Arc<dyn DynHandler>,
     ) -> Result<(), String> {
-        let at = match self.by_pattern.get(&spec.pattern) {
+        let at = match self.by_pattern.get(&*spec.key()) {
             Some(at) => *at,
-            None => self.add_pattern(&spec.pattern)?,
+            None => self.add_spec(spec)?,
         };
         let Some(route) = self.routes.get_mut(at) else {
             return Err("the route is lost".to_owned());
@@ -72,14 +82,33 @@ impl Routes {
             route.body_limit = spec.body_limit;
         }
         match method {
-            None if route.any.is_some() => return Err("there is a handler already".to_owned()),
+            None if route.any.is_some() => {
+                return Err(format!("`{}` has a handler already", route.pattern));
+            }
             None => route.any = Some(handler),
             Some(method) if route.has(&method) => {
-                return Err(format!("there is a handler for {method} already"));
+                let pattern = &route.pattern;
+                return Err(format!("`{pattern}` has a handler for {method} already"));
             }
             Some(method) => route.by_method.push((method, handler)),
         }
         Ok(())
+    }
+
+    fn add_spec(&mut self, spec: &UrlSpec) -> Result<usize, String> {
+        if !spec.is_regex {
+            return self.add_pattern(&spec.pattern);
+        }
+        #[cfg(feature = "regex")]
+        {
+            let expression = Expression::new(&spec.pattern)?;
+            let names = Arc::clone(&expression.names);
+            let at = self.routes.len();
+            self.beyond().expressions.push((expression, at));
+            return Ok(self.push_route(spec.key().into_owned(), &spec.pattern, names));
+        }
+        #[cfg(not(feature = "regex"))]
+        Err("there are no regular expressions".to_owned())
     }
 
     fn add_pattern(&mut self, pattern: &str) -> Result<usize, String> {
@@ -88,21 +117,99 @@ impl Routes {
             return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
         }
         let at = self.routes.len();
-        self.tree
-            .insert(pattern, at)
-            .map_err(|conflict| conflict.to_string())?;
+        self.insert(pattern, at)?;
         if names.is_empty() && !pattern.contains(['{', '}']) {
             self.literal.insert(pattern.as_bytes().into(), at);
         }
+        let names = names.into_iter().map(Box::from).collect();
+        Ok(self.push_route(pattern.to_owned(), pattern, names))
+    }
+
+    fn push_route(&mut self, key: String, pattern: &str, names: Arc<[Box<str>]>) -> usize {
+        let at = self.routes.len();
         self.routes.push(Route {
             pattern: pattern.into(),
-            parameter_names: names.into_iter().map(Box::from).collect(),
+            parameter_names: names,
             body_limit: None,
             any: None,
             by_method: Vec::new(),
         });
-        self.by_pattern.insert(pattern.to_owned(), at);
-        Ok(at)
+        self.by_pattern.insert(key, at);
+        at
+    }
+
+    /// Puts a pattern into a tree.
+    fn insert(&mut self, pattern: &str, at: usize) -> Result<(), String> {
+        let is_rest = spec::has_rest(pattern);
+        let tree = match &mut self.beyond {
+            Some(beyond) if beyond.rests_are_apart && is_rest => &mut beyond.rests,
+            Some(beyond) => &mut beyond.tree,
+            None => &mut self.tree,
+        };
+        match tree.insert(pattern, at) {
+            Ok(()) => Ok(()),
+            Err(matchit::InsertError::Conflict { with }) => {
+                let beyond = self.beyond.as_ref();
+                if beyond.is_some_and(|beyond| beyond.rests_are_apart) {
+                    return Err(format!("it matches the same paths as `{with}`"));
+                }
+                self.set_rests_apart();
+                self.insert(pattern, at)
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What the tree cannot hold, with what it held.
+    fn beyond(&mut self) -> &mut Beyond {
+        let tree = &mut self.tree;
+        self.beyond.get_or_insert_with(|| {
+            Box::new(Beyond {
+                tree: std::mem::take(tree),
+                ..Beyond::default()
+            })
+        })
+    }
+
+    /// Takes the patterns with a `{*rest}` out of the tree: there it may not stand beside a `{x}`.
+    fn set_rests_apart(&mut self) {
+        let (mut tree, mut rests) = (matchit::Router::new(), matchit::Router::new());
+        for (at, route) in self.routes.iter().enumerate() {
+            if self.by_pattern.get(&*route.pattern) != Some(&at) {
+                continue;
+            }
+            let chosen = if spec::has_rest(&route.pattern) {
+                &mut rests
+            } else {
+                &mut tree
+            };
+            // They stood beside one another before.
+            let _ = chosen.insert(&*route.pattern, at);
+        }
+        let beyond = self.beyond();
+        beyond.tree = tree;
+        beyond.rests = rests;
+        beyond.rests_are_apart = true;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// What stands at a path, wherever it is kept.
+    pub(crate) fn find_anywhere(&self, method: &Method, path: &[u8]) -> Found<'_> {
+        match self.find(method, path) {
+            Found::Nothing => self.find_beyond(method, path),
+            found => found,
+        }
+    }
+
+    /// What stands at a path for which [`find`](Self::find) has found nothing.
+    pub(crate) fn find_beyond(&self, method: &Method, path: &[u8]) -> Found<'_> {
+        match (&self.beyond, std::str::from_utf8(path)) {
+            (Some(beyond), Ok(path)) => beyond.find(&self.routes, method, path),
+            _ => Found::Nothing,
+        }
     }
 
     /// What stands at a path, which is UTF-8.
@@ -186,6 +293,22 @@ impl PathParameters {
         Self {
             places: places.collect(),
             names: Some(Arc::clone(&route.parameter_names)),
+        }
+    }
+
+    /// What the groups of an expression have matched; a group that did not has no place.
+    #[cfg(feature = "regex")]
+    pub(crate) fn captured(expression: &Expression, captures: &::regex::Captures<'_>) -> Self {
+        let places = expression
+            .groups
+            .iter()
+            .map(|number| match captures.get(*number) {
+                Some(group) => narrow(group.start())..narrow(group.end()),
+                None => u32::MAX..u32::MAX,
+            });
+        Self {
+            places: places.collect(),
+            names: Some(Arc::clone(&expression.names)),
         }
     }
 

@@ -54,7 +54,7 @@ impl RequestContext {
     }
 }
 
-fn decode(raw: &str) -> Result<Cow<'_, str>> {
+pub(super) fn decode(raw: &str) -> Result<Cow<'_, str>> {
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));
     }

@@ -181,7 +181,7 @@ where
         })
     }
 
-    fn wants_hyper(&self, _head: &Head) -> bool {
+    fn wants_hyper(&self, _head: &Head, _connection: &ConnectionInfo) -> bool {
         true
     }
 }

@@ -290,7 +290,7 @@ impl<S: HttpService> Driver<S> {
             }
             Next::Http2 => return Err(Stop::Http2),
         };
-        if request.upgrade && self.service.wants_hyper(&request.head) {
+        if request.upgrade && self.service.wants_hyper(&request.head, &self.info) {
             return Err(Stop::Hyper(used));
         }
         *served += 1;

@@ -1,5 +1,7 @@
 //! Patterns with what belongs to them.
 
+use std::borrow::Cow;
+
 use crate::guards::Switches;
 
 /// A pattern, the name it is reversed by, and limits of its own; made by [`url`].
@@ -12,6 +14,8 @@ pub struct UrlSpec {
     pub(crate) name: Option<String>,
     pub(crate) body_limit: Option<u64>,
     pub(crate) switches: Switches,
+    /// The pattern is a regular expression.
+    pub(crate) is_regex: bool,
 }
 
 /// A pattern to route, with more to say about it than the pattern, as Tornado's function of the same name.
@@ -36,6 +40,36 @@ pub fn url(pattern: impl Into<String>) -> UrlSpec {
         name: None,
         body_limit: None,
         switches: Switches::default(),
+        is_regex: false,
+    }
+}
+
+/// A regular expression to route, as Tornado's patterns are: it has to match the whole path, percent-encoded as it came.
+///
+/// Its groups are the path parameters: those with a name, `(?P<id>[0-9]+)`, under their names; if none has a name all of
+/// them, as `"1"`, `"2"` and so on. [`RequestContext::path_argument`](crate::RequestContext::path_argument) decodes them. The
+/// expressions are those of the [`regex`](https://docs.rs/regex) crate, whose time is linear in the length of the path, so
+/// no request can stall it; look-around and backreferences do not exist.
+///
+/// A path without parameters is found before any expression. Between expressions and patterns with parameters the one
+/// that was routed first wins.
+///
+/// ```
+/// use cyclone_web::{Application, RequestContext, Result, regex};
+///
+/// async fn year(cx: &mut RequestContext) -> Result {
+///     let year = cx.path_argument("1")?;
+///     cx.text(year)
+/// }
+/// let app = Application::new().get(regex("/archive/([0-9]{4})/?").name("year"), year);
+/// assert_eq!(app.reverse_url("year", &[&2009])?, "/archive/2009");
+/// # Ok::<(), cyclone_web::Error>(())
+/// ```
+#[cfg(feature = "regex")]
+pub fn regex(pattern: impl Into<String>) -> UrlSpec {
+    UrlSpec {
+        is_regex: true,
+        ..url(pattern)
     }
 }
 
@@ -52,6 +86,27 @@ impl UrlSpec {
         self
     }
 
+    /// What tells it from other patterns.
+    pub(super) fn key(&self) -> Cow<'_, str> {
+        if self.is_regex {
+            // Other patterns begin with a slash.
+            Cow::Owned(format!("regex {}", self.pattern))
+        } else {
+            Cow::Borrowed(&self.pattern)
+        }
+    }
+
+    /// The same spec below a prefix, which has no parameters and no slash at its end.
+    pub(crate) fn below(mut self, prefix: &str) -> Self {
+        self.pattern = if self.is_regex {
+            let inner = self.pattern.strip_prefix('^').unwrap_or(&self.pattern);
+            format!("{}(?:{inner})", escaped(prefix))
+        } else {
+            format!("{prefix}{}", self.pattern)
+        };
+        self
+    }
+
     /// Lets only users who are logged in come to this route; others are sent to the login, or refused, as
     /// [`RequestContext::login_required`](crate::RequestContext::login_required) says. It has no effect on mounts.
     pub fn authenticated(mut self) -> Self {
@@ -65,6 +120,18 @@ impl UrlSpec {
         self.switches.without_xsrf = !check;
         self
     }
+}
+
+/// Plain text as a regular expression.
+#[cfg(feature = "regex")]
+fn escaped(text: &str) -> String {
+    ::regex::escape(text)
+}
+
+/// There are no regular expressions.
+#[cfg(not(feature = "regex"))]
+fn escaped(text: &str) -> &str {
+    text
 }
 
 impl From<&str> for UrlSpec {
@@ -155,4 +222,12 @@ pub(super) fn parameter_names(pattern: &str) -> Result<Vec<String>, String> {
             Piece::Literal(_) => None,
         })
         .collect())
+}
+
+/// Whether a pattern ends in a parameter for all that is left.
+pub(super) fn has_rest(pattern: &str) -> bool {
+    matches!(
+        pieces(pattern).as_deref(),
+        Ok([.., Piece::Parameter { rest: true, .. }])
+    )
 }

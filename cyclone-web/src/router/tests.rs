@@ -23,7 +23,7 @@ fn add(
 }
 
 fn parameters(routes: &Routes, path: &str) -> Vec<(String, String)> {
-    match routes.find(&Method::GET, path.as_bytes()) {
+    match routes.find_anywhere(&Method::GET, path.as_bytes()) {
         Found::Handler(_, _, parameters) => parameters
             .iter(path)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -68,8 +68,18 @@ fn methods_are_apart_and_head_goes_with_get() {
 fn mistakes_in_routes_are_told() {
     let mut routes = Routes::default();
     add(&mut routes, "/a/{x}", None).unwrap();
-    assert!(add(&mut routes, "/a/{x}", None).is_err());
-    assert!(add(&mut routes, "/a/{y}", None).is_err());
+    let error = add(&mut routes, "/a/{x}", None).unwrap_err();
+    assert_eq!(error, "`/a/{x}` has a handler already");
+    let error = add(&mut routes, "/a/{y}", None).unwrap_err();
+    assert_eq!(error, "it matches the same paths as `/a/{x}`");
+    add(&mut routes, "/r/{*x}", None).unwrap();
+    let error = add(&mut routes, "/r/{*y}", None).unwrap_err();
+    assert_eq!(error, "it matches the same paths as `/r/{*x}`");
+    // What was refused left nothing behind.
+    assert!(matches!(
+        routes.find_anywhere(&Method::GET, b"/r/a"),
+        Found::Handler(..)
+    ));
     assert!(add(&mut routes, "/b/{", None).is_err());
     assert!(add(&mut routes, "/b/}", None).is_err());
     assert!(add(&mut routes, "/b/{}", None).is_err());
@@ -91,14 +101,17 @@ fn too_many_parameters_are_told() {
 #[test]
 fn reversed_arguments_are_encoded() {
     let mut names = Names::default();
-    names.add("user", "/u/{id}/{{x}}").unwrap();
-    names.add("file", "/f/{*path}").unwrap();
-    assert!(names.add("user", "/other").is_err());
+    names.add("user", &url("/u/{id}/{{x}}")).unwrap();
+    names.add("file", &url("/f/{*path}")).unwrap();
+    assert!(names.add("user", &url("/other")).is_err());
     assert_eq!(
-        names.reverse("user", &[&"a/b ä?"]).unwrap(),
+        names.reverse("user", &[&"a/b ä?"], &[]).unwrap(),
         "/u/a%2Fb%20%C3%A4%3F/{x}"
     );
-    assert_eq!(names.reverse("file", &[&"a/b c"]).unwrap(), "/f/a/b%20c");
-    assert!(names.reverse("user", &[]).is_err());
-    assert!(names.reverse("nobody", &[]).is_err());
+    assert_eq!(
+        names.reverse("file", &[&"a/b c"], &[]).unwrap(),
+        "/f/a/b%20c"
+    );
+    assert!(names.reverse("user", &[], &[]).is_err());
+    assert!(names.reverse("nobody", &[], &[]).is_err());
 }

@@ -33,6 +33,8 @@ mod mount;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod routing;
 #[cfg(feature = "security")]
 #[cfg(test)]
