@@ -45,6 +45,9 @@
 //!   back-pressure.
 //! - **Routes**: `/user/{id}` in a radix tree, names and [reversal](RequestContext::reverse_url), limits for one route
 //!   ([`UrlSpec`]).
+//!   Beside them regular expressions, [hosts](Application::host), [matchers](Application::when), [nested
+//!   routers](Router), [redirects](Redirect), [fallbacks](Application::fallback) and a [word about slashes](Slashes).
+//! - **Bottle's style**: rules with wildcards, hooks, plugins and error pages around plain functions (feature `bottle`).
 //! - **Users**: [`RequestContext::current_user`] found by an async hook, [`RequestHandler::AUTHENTICATED`] routes, a login
 //!   that returns to [where it began](safe_next).
 //! - **Tower both ways**: [`Application::mount`] takes an axum `Router`, tonic or any other `tower::Service`; an
@@ -108,6 +111,8 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `regex` | no | `regex(..)`: routes by regular expression, `HostPattern::regex` |
+//! | `bottle` | no | `bottle::Bottle`: applications in the style of Bottle; brings `regex` |
 //! | `admin` | no | `admin::Admin`: health, metrics and a live page of the server |
 //! | `metrics` | no | requests are counted, and all numbers go through the [`metrics`](https://docs.rs/metrics) facade |
 //! | `opentelemetry` | no | the same through the API of OpenTelemetry |
@@ -130,6 +135,10 @@
 //!
 //! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
 //! proxy's. UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! proxy's. Locales, UI modules. Multipart forms: the body is there, but
+//! proxy's. Signed cookies, XSRF protection, authentication, UI modules. Multipart forms: the body is there, but
+//! nothing takes it apart. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
 //! HTTP/2. An HTTP client, a test client, a project generator.
 
@@ -140,6 +149,8 @@ pub mod admin;
 mod application;
 mod arguments;
 mod body;
+#[cfg(feature = "bottle")]
+pub mod bottle;
 mod conditional;
 mod context;
 mod cookies;

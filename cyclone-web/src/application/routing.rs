@@ -129,11 +129,41 @@ impl Application {
         self
     }
 
-    pub(super) fn add_mounted(mut self, conditions: &[Condition], mounted: &Mounted) -> Self {
+    pub(super) fn add_mounted(self, conditions: &[Condition], mounted: &Mounted) -> Self {
+        self.add_mounted_under(conditions, mounted, &mounted.handler())
+    }
+
+    /// The same, answered by another handler.
+    #[cfg(feature = "bottle")]
+    pub(crate) fn add_mounted_as(self, mounted: &Mounted, handler: &Arc<dyn DynHandler>) -> Self {
+        self.add_mounted_under(&[], mounted, handler)
+    }
+
+    /// Has a handler answer what no route does.
+    #[cfg(feature = "bottle")]
+    pub(crate) fn answer_the_rest(&mut self, handler: Arc<dyn DynHandler>) {
+        self.edit().not_found = handler;
+    }
+
+    /// Names a path that is no route.
+    #[cfg(feature = "bottle")]
+    pub(crate) fn name_path(
+        &mut self,
+        name: &str,
+        spec: &UrlSpec,
+    ) -> std::result::Result<(), String> {
+        self.edit().names.add(name, spec)
+    }
+
+    fn add_mounted_under(
+        mut self,
+        conditions: &[Condition],
+        mounted: &Mounted,
+        handler: &Arc<dyn DynHandler>,
+    ) -> Self {
         self.adopt_mounted(mounted);
-        let handler = mounted.handler();
         for spec in patterns_below(mounted.prefix()) {
-            self = self.add_under(conditions, &spec, None, Arc::clone(&handler));
+            self = self.add_under(conditions, &spec, None, Arc::clone(handler));
         }
         self
     }

@@ -6,6 +6,8 @@ use super::RequestContext;
 use super::path::decode;
 use crate::error::Result;
 use crate::mount::MountPrefix;
+#[cfg(feature = "bottle")]
+use crate::router::PathParameters;
 
 impl RequestContext {
     /// The path of the route called `name`, with `arguments` in the place of its parameters, in their order. They are
@@ -71,5 +73,11 @@ impl RequestContext {
             Ok(at) => Some(self.parameters.iter(path).nth(at)?.1),
             Err(_no_number) => self.parameters.get(name, path),
         }
+    }
+
+    /// Says what the parameters of the path are.
+    #[cfg(feature = "bottle")]
+    pub(crate) fn set_parameters(&mut self, parameters: PathParameters) {
+        self.parameters = parameters;
     }
 }

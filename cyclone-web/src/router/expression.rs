@@ -51,7 +51,7 @@ impl Expression {
         found.eq(texts.iter().map(|text| Some(text.as_str())))
     }
 
-    pub(super) fn captures<'t>(&self, text: &'t str) -> Option<regex::Captures<'t>> {
+    pub(crate) fn captures<'t>(&self, text: &'t str) -> Option<regex::Captures<'t>> {
         self.regex.captures(text)
     }
 

@@ -5,6 +5,9 @@
 mod admin;
 #[cfg(test)]
 mod application;
+#[cfg(feature = "bottle")]
+#[cfg(test)]
+mod bottle;
 #[cfg(test)]
 mod context_input;
 #[cfg(test)]
