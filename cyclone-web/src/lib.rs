@@ -133,13 +133,7 @@
 //!
 //! # Not supported yet
 //!
-//! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
-//! proxy's. UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
-//! proxy's. Locales, UI modules. Multipart forms: the body is there, but
-//! proxy's. Signed cookies, XSRF protection, authentication, UI modules. Multipart forms: the body is there, but
-//! nothing takes it apart. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
-//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
-//! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
+//! WebSockets over
 //! HTTP/2. An HTTP client, a test client, a project generator.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -251,7 +245,6 @@ pub use nested::Router;
 pub use next::safe_next;
 #[cfg(feature = "private-cookies")]
 pub use private::PrivateValue;
-pub use next::safe_next;
 pub use redirect::Redirect;
 pub use request_log::log_request;
 pub use request_view::RequestView;

@@ -103,7 +103,7 @@ fn static_url(page: &Page, given: &[Value]) -> Result<Value, Error> {
 fn reverse_url(page: &Page, given: &[Value]) -> Result<Value, Error> {
     let (name, arguments, named): (&str, &[Value], Kwargs) = from_args(given)?;
     let arguments: Vec<&dyn fmt::Display> = arguments.iter().map(|it| it as _).collect();
-    let reversed = page.app.names.reverse(name, &arguments);
+    let reversed = page.app.names.reverse(name, &arguments, &[]);
     let mut url = reversed.map_err(|problem| failed(&problem.to_string()))?;
     let mut keys: Vec<&str> = named.args().collect();
     keys.sort_unstable();
