@@ -74,6 +74,8 @@ pub struct Templates {
     environment: Arc<Environment<'static>>,
     directory: Option<PathBuf>,
     whitespace: Whitespace,
+    /// As they were given, those that are not of a directory.
+    sources: Arc<BTreeMap<String, String>>,
     modules: Arc<BTreeMap<String, Arc<dyn UiModule>>>,
     /// Some template has asked for what is known of the request.
     wants_facts: Arc<AtomicBool>,
@@ -112,6 +114,7 @@ impl Templates {
         for (name, source) in sources {
             let source = source.into();
             let name = name.into();
+            Arc::make_mut(&mut templates.sources).insert(name.clone(), source.clone());
             let added = loader::check_size(&name, source.len() as u64)
                 .and_then(|()| whitespace::filter(Whitespace::default(), &source))
                 .map(Cow::into_owned)
@@ -135,6 +138,7 @@ impl Templates {
             environment: Arc::new(environment),
             directory: None,
             whitespace: Whitespace::default(),
+            sources: Arc::default(),
             modules: Arc::default(),
             wants_facts: Arc::default(),
         }
@@ -166,13 +170,10 @@ impl Templates {
             environment.set_loader(loader::from_directory(directory, whitespace));
             return Ok(self);
         }
-        let sources = self.environment.templates();
-        let sources: Vec<(String, String)> = sources
-            .map(|(name, template)| (name.to_owned(), template.source().to_owned()))
-            .collect();
-        for (name, source) in sources {
-            let filtered = whitespace::filter(whitespace, &source).map(Cow::into_owned);
-            let added = filtered.and_then(|source| self.edit().add_template_owned(name, source));
+        for (name, source) in &*Arc::clone(&self.sources) {
+            let filtered = whitespace::filter(whitespace, source).map(Cow::into_owned);
+            let added =
+                filtered.and_then(|source| self.edit().add_template_owned(name.clone(), source));
             added.map_err(|error| TemplateError::new(&self.environment, &error))?;
         }
         Ok(self)

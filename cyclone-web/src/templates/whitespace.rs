@@ -95,7 +95,7 @@ fn squeeze(
     if after.is_some_and(|tag| tag.source.get(2..).is_some_and(|tag| tag.starts_with('-'))) {
         text = text.trim_end();
     }
-    let start = filtered.len();
+    let mut squeezed = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let is_space = first.is_whitespace();
@@ -103,18 +103,22 @@ fn squeeze(
         let (run, others) = rest.split_at(end.unwrap_or(rest.len()));
         rest = others;
         if !is_space {
-            filtered.push_str(run);
+            squeezed.push_str(run);
         } else if mode == Whitespace::OneLine {
-            filtered.push(' ');
+            squeezed.push(' ');
         } else if run.contains('\n') {
-            filtered.push('\n');
+            squeezed.push('\n');
         } else {
-            single(run, filtered);
+            single(run, &mut squeezed);
         }
     }
     let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count();
-    let left = lines(filtered.get(start..).unwrap_or_default());
-    comment(lines(piece.source).saturating_sub(left), filtered);
+    // First, so that the last line break of a template is the last of it still.
+    comment(
+        lines(piece.source).saturating_sub(lines(&squeezed)),
+        filtered,
+    );
+    filtered.push_str(&squeezed);
 }
 
 /// One space of each run of spaces and tabs; what else is white space stays.

@@ -19,7 +19,7 @@ const SOURCES: &[&str] = &[
     "  \n  a  {{ 1 }}  \n  b {% if 1 %}\n\n c {% end %}\n\n",
     "a  b{% whitespace all %}  c\n\n  d{% whitespace oneline %}  e\n\n  f{% whitespace single %}  g\n\n  h",
     "<pre>a  b\n\n c</pre>  {{ 1 }}  d\n\n e",
-    "{% whitespace\noneline %}a \t\n b",
+    "\n{% whitespace oneline %}a \t\n b",
     "\u{a0} a \u{3000}\u{3000} b",
     "",
 ];
