@@ -134,6 +134,9 @@
 //! # Not supported yet
 //!
 //! WebSockets over
+//! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
+//! proxy's. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
 //! HTTP/2. An HTTP client, a test client, a project generator.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -121,7 +121,18 @@ impl Mounted {
 
 /// What all mounts that a request has come through have taken off its path, in its extensions.
 #[derive(Clone)]
-pub(crate) struct MountPrefix(pub(crate) String);
+pub(crate) struct MountPrefix(String);
+
+impl MountPrefix {
+    /// A path below it; what is a whole URL stays.
+    pub(crate) fn below(&self, path: String) -> String {
+        if path.starts_with('/') {
+            format!("{}{path}", self.0)
+        } else {
+            path
+        }
+    }
+}
 
 /// A mounted service with its type erased.
 pub(crate) struct Mount {

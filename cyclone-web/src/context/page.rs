@@ -112,6 +112,7 @@ impl RequestContext {
         let locale = self.locale();
         let page = Page::new(
             Arc::clone(&self.app),
+            self.head.extensions().get().cloned(),
             templates,
             #[cfg(feature = "locale")]
             locale,

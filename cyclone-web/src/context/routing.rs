@@ -51,8 +51,8 @@ impl RequestContext {
     /// A path of this application as clients have to ask for it.
     pub(crate) fn below_mount(&self, path: String) -> String {
         match self.head.extensions().get::<MountPrefix>() {
-            Some(MountPrefix(prefix)) if path.starts_with('/') => format!("{prefix}{path}"),
-            _ => path,
+            Some(mount) => mount.below(path),
+            None => path,
         }
     }
 

@@ -115,7 +115,7 @@ impl ModuleContext {
         let files = self.page.app.static_files.as_ref();
         let files =
             files.ok_or_else(|| crate::Error::internal("the application has no static files"))?;
-        Ok(files.static_url(path))
+        Ok(self.page.below_mount(files.static_url(path)))
     }
 }
 

@@ -88,7 +88,7 @@ fn static_url(page: &Page, given: &[Value]) -> Result<Value, Error> {
     let Some(files) = &page.app.static_files else {
         return Err(failed("the application has no static files"));
     };
-    let url = files.static_url(path);
+    let url = page.below_mount(files.static_url(path));
     if include_host != Some(true) {
         return Ok(Value::from(url));
     }
@@ -104,7 +104,8 @@ fn reverse_url(page: &Page, given: &[Value]) -> Result<Value, Error> {
     let (name, arguments, named): (&str, &[Value], Kwargs) = from_args(given)?;
     let arguments: Vec<&dyn fmt::Display> = arguments.iter().map(|it| it as _).collect();
     let reversed = page.app.names.reverse(name, &arguments, &[]);
-    let mut url = reversed.map_err(|problem| failed(&problem.to_string()))?;
+    let url = reversed.map_err(|problem| failed(&problem.to_string()))?;
+    let mut url = page.below_mount(url);
     let mut keys: Vec<&str> = named.args().collect();
     keys.sort_unstable();
     for (index, key) in keys.into_iter().enumerate() {

@@ -14,6 +14,7 @@ use super::names::{self, Name};
 use crate::application::Shared;
 #[cfg(feature = "locale")]
 use crate::locale::Locale;
+use crate::mount::MountPrefix;
 
 /// Most modules that may be rendered inside one another.
 pub const MAX_MODULE_DEPTH: usize = 16;
@@ -21,6 +22,7 @@ pub const MAX_MODULE_DEPTH: usize = 16;
 /// What all parts of a page share.
 pub(crate) struct Page {
     pub(super) app: Arc<Shared>,
+    mount: Option<MountPrefix>,
     pub(super) templates: Templates,
     #[cfg(feature = "locale")]
     pub(super) locale: Locale,
@@ -92,6 +94,7 @@ impl Slots {
 impl Page {
     pub(crate) fn new(
         app: Arc<Shared>,
+        mount: Option<MountPrefix>,
         templates: Templates,
         #[cfg(feature = "locale")] locale: Locale,
         named: Vec<(Arc<str>, Value)>,
@@ -103,6 +106,7 @@ impl Page {
         });
         Self {
             app,
+            mount,
             templates,
             #[cfg(feature = "locale")]
             locale,
@@ -116,6 +120,14 @@ impl Page {
                 mark: OnceLock::new(),
                 is_used: AtomicBool::new(false),
             },
+        }
+    }
+
+    /// A path of the application as clients have to ask for it.
+    pub(super) fn below_mount(&self, path: String) -> String {
+        match &self.mount {
+            Some(mount) => mount.below(path),
+            None => path,
         }
     }
 
@@ -176,7 +188,7 @@ impl Page {
     /// What the modules have for the head, that was not taken before, and for the body.
     pub(crate) fn take_assets(&self) -> (String, String) {
         let static_url = |path: &str| match &self.app.static_files {
-            Some(files) => files.static_url(path),
+            Some(files) => self.below_mount(files.static_url(path)),
             None => path.to_owned(),
         };
         let mut assets = lock(&self.assets);

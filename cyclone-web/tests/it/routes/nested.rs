@@ -155,3 +155,30 @@ async fn a_fallback_answers_what_nobody_else_does() {
     assert_eq!(super::said(&response), "DELETE /a/b");
     assert_eq!(call(&app, request("DELETE", "h", "/a")).await.status(), 405);
 }
+
+/// Templates make the same links as handlers.
+#[cfg(feature = "templates")]
+#[tokio::test]
+async fn links_in_templates_of_mounted_applications_have_the_prefix() {
+    use cyclone_web::Templates;
+    let folder = tempfile::tempdir().unwrap();
+    let template = "{{ reverse_url('item', 7, page=2) }} {{ static_url('a.txt') }}";
+    std::fs::write(folder.path().join("page.txt"), template).unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a").unwrap();
+    async fn page(cx: &mut RequestContext) -> Result {
+        let direct = cx.static_url("a.txt")?;
+        let rendered = cx.render_string("page.txt", ())?;
+        assert!(rendered.ends_with(&direct), "{rendered} {direct}");
+        cx.text(rendered)
+    }
+    let inner = inner()
+        .templates(Templates::from_directory(folder.path()).unwrap())
+        .static_files("/static", folder.path())
+        .get("/page", page);
+    let app = Application::new().mount("/shop", inner);
+    let links = answer(&app, "/shop/page").await;
+    let (item, file) = links.split_once(' ').unwrap();
+    assert_eq!(item, "/shop/item/7?page=2");
+    assert!(file.starts_with("/shop/static/a.txt?v="), "{file}");
+    assert_eq!(answer(&app, file).await, "a");
+}
