@@ -258,7 +258,7 @@ impl Bottle {
             let (mut rule, callback) = (route.rule, route.callback);
             let layers = rule.layers(plugins);
             if let Err((path, problem)) =
-                table.add(&mut rule, filters, callback, layers, &mut application)
+                table.add(&mut rule, filters, &callback, &layers, &mut application)
             {
                 refuse(&path, &problem);
             }

@@ -96,18 +96,25 @@ impl Routes {
     }
 
     fn add_spec(&mut self, spec: &UrlSpec) -> Result<usize, String> {
-        if !spec.is_regex {
-            return self.add_pattern(&spec.pattern);
+        if spec.is_regex {
+            self.add_expression(spec)
+        } else {
+            self.add_pattern(&spec.pattern)
         }
-        #[cfg(feature = "regex")]
-        {
-            let expression = Expression::new(&spec.pattern)?;
-            let names = Arc::clone(&expression.names);
-            let at = self.routes.len();
-            self.beyond().expressions.push((expression, at));
-            return Ok(self.push_route(spec.key().into_owned(), &spec.pattern, names));
-        }
-        #[cfg(not(feature = "regex"))]
+    }
+
+    #[cfg(feature = "regex")]
+    fn add_expression(&mut self, spec: &UrlSpec) -> Result<usize, String> {
+        let expression = Expression::new(&spec.pattern)?;
+        let names = Arc::clone(&expression.names);
+        let at = self.routes.len();
+        self.beyond().expressions.push((expression, at));
+        Ok(self.push_route(spec.key().into_owned(), &spec.pattern, names))
+    }
+
+    #[cfg(not(feature = "regex"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn add_expression(&mut self, _spec: &UrlSpec) -> Result<usize, String> {
         Err("there are no regular expressions".to_owned())
     }
 

@@ -63,7 +63,7 @@ impl RequestContext {
             return Ok(None);
         }
         let path = format!("{}/", self.request_path());
-        self.to_other_path(path)
+        self.redirect_to_path(path)
     }
 
     /// The redirect (301) of a request whose path has slashes at its end to the same path without, query kept, as
@@ -77,10 +77,10 @@ impl RequestContext {
             return Ok(None);
         }
         let path = path.to_owned();
-        self.to_other_path(path)
+        self.redirect_to_path(path)
     }
 
-    fn to_other_path(&mut self, path: String) -> Result<Option<Response>> {
+    fn redirect_to_path(&mut self, path: String) -> Result<Option<Response>> {
         if !matches!(*self.method(), Method::GET | Method::HEAD) {
             return Err(Error::not_found());
         }

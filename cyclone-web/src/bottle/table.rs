@@ -55,8 +55,8 @@ impl Table {
         &mut self,
         rule: &mut Rule,
         filters: &Filters,
-        callback: Arc<Callback>,
-        layers: Vec<Arc<dyn DynPlugin>>,
+        callback: &Arc<Callback>,
+        layers: &[Arc<dyn DynPlugin>],
         application: &mut Application,
     ) -> Result<(), (String, String)> {
         let keys: Vec<Key> = match &rule.methods {
@@ -82,8 +82,8 @@ impl Table {
             }
             self.targets.push(Target {
                 path: path.clone(),
-                callback: Arc::clone(&callback),
-                layers: layers.clone(),
+                callback: Arc::clone(callback),
+                layers: layers.to_vec(),
                 body_limit: rule.body_limit,
             });
         }

@@ -4,10 +4,13 @@ use cyclone_web::{Application, RequestContext, Result, url};
 
 use super::{answer, unused};
 
+/// Names and values of a query.
+type Query<'a> = &'a [(&'a str, &'a dyn std::fmt::Display)];
+
 #[test]
 fn a_query_is_encoded_and_in_order() {
     let app = Application::new().get(url("/s/{topic}").name("s"), unused);
-    let table: [(&[(&str, &dyn std::fmt::Display)], &str); 3] = [
+    let table: [(Query<'_>, &str); 3] = [
         (&[], "/s/a%2Fb"),
         (&[("page", &2)], "/s/a%2Fb?page=2"),
         (
