@@ -5,3 +5,4 @@ pub mod console;
 mod deadline;
 mod documents;
 pub mod freeswitch;
+pub mod infinite_xml;

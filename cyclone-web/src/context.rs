@@ -23,6 +23,8 @@ use output::Output;
 pub(crate) use output::Written;
 
 mod arguments;
+#[cfg(feature = "client")]
+mod client;
 #[cfg(feature = "multipart")]
 mod forms;
 mod input;

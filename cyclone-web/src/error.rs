@@ -198,6 +198,10 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     if let Some(multipart) = error.downcast_ref::<crate::multipart::MultipartError>() {
         return Some(multipart.status());
     }
+    #[cfg(feature = "client")]
+    if let Some(client) = error.downcast_ref::<crate::client::ClientError>() {
+        return Some(client.status());
+    }
     if let Some(port) = error.downcast_ref::<PortError>() {
         return port
             .is_retryable()

@@ -54,6 +54,7 @@
 //!   [`Application`] is one, so tower layers wrap it and axum nests it; [`Http`] serves any of them.
 //! - **Files**: [`StaticFiles`] with strong tags, ranges, versioned URLs and no way out of their directory.
 //! - **Languages**: catalogues of gettext or CSV, one chosen for each request, dates and numbers (feature [`locale`]).
+//! - **Requests of our own**: a client with a pool, HTTP/2, redirects, proxies and cookies (feature `client`).
 //! - **Templates** in Jinja syntax, escaped by default, with a bound on their work (feature `templates`).
 //! - **WebSockets and event streams**: `cx.websocket(..)` and `cx.event_stream(..)` (features `websocket`, `sse`).
 //!
@@ -122,6 +123,8 @@
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
 //! | `multipart` | no | forms with files: `cx.multipart()` part by part, `cx.file(..)` in memory or in temporary files |
 //! | `decompression` | no | `Application::decompress_requests`: bodies that come compressed |
+//! | `client` | no | `client`: requests to other servers, `cx.http_client()`; for `https` add `ring` or `aws-lc-rs` |
+//! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
@@ -137,7 +140,7 @@
 //! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
 //! proxy's. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
-//! HTTP/2. An HTTP client, a test client, a project generator.
+//! HTTP/2. A test client, a project generator.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -148,6 +151,8 @@ mod arguments;
 mod body;
 #[cfg(feature = "bottle")]
 pub mod bottle;
+#[cfg(feature = "client")]
+pub mod client;
 mod conditional;
 mod context;
 mod cookies;
@@ -163,7 +168,7 @@ mod further;
 mod guards;
 mod handler;
 mod head;
-#[cfg(feature = "security")]
+#[cfg(any(feature = "client", feature = "security"))]
 mod hex;
 mod host;
 mod http_date;

@@ -59,6 +59,12 @@ impl BodyError {
         }
     }
 
+    /// The error behind this one.
+    #[cfg(feature = "client")]
+    pub(crate) fn into_source(self) -> Option<BoxError> {
+        self.source
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> BodyErrorKind {

@@ -8,6 +8,9 @@ mod application;
 #[cfg(feature = "bottle")]
 #[cfg(test)]
 mod bottle;
+#[cfg(feature = "client")]
+#[cfg(test)]
+mod client;
 #[cfg(test)]
 mod context_input;
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod history;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod infinite_xml;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod restart;
