@@ -19,7 +19,7 @@ use crate::finish::Finish;
 use crate::function::{Function, HandlerFunction};
 use crate::further::Further;
 use crate::guards::Guards;
-use crate::handler::{DynHandler, RequestHandler};
+use crate::handler::{DynHandler, Fallback, RequestHandler};
 use crate::head::Head;
 use crate::limits::Limits;
 #[cfg(feature = "locale")]
@@ -27,6 +27,7 @@ use crate::locale::Translations;
 use crate::mount::{Mounted, MountedService};
 #[cfg(feature = "multipart")]
 use crate::multipart::MultipartConfig;
+use crate::proxies::TrustedProxies;
 use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::request_span::RequestSpan;
@@ -38,6 +39,7 @@ use crate::stream::Exchange;
 #[cfg(feature = "templates")]
 use crate::templates::Templates;
 
+mod answers;
 mod files;
 mod foreign;
 #[cfg(any(feature = "decompression", feature = "multipart"))]
@@ -72,6 +74,7 @@ pub(crate) struct Shared {
     /// `None` when nothing stands before the handlers: the usual case is one look.
     pub(crate) guards: Option<Arc<Guards>>,
     pub(crate) login_url: Option<Arc<str>>,
+    pub(crate) proxies: Option<Arc<TrustedProxies>>,
     #[cfg(feature = "security")]
     pub(crate) cookie_secrets: Option<Arc<CookieSecrets>>,
     /// Forms are read before their handlers.
@@ -154,6 +157,7 @@ impl Application {
                 static_files: None,
                 guards: None,
                 login_url: None,
+                proxies: None,
                 #[cfg(feature = "security")]
                 cookie_secrets: None,
                 #[cfg(feature = "multipart")]
@@ -238,7 +242,7 @@ impl Application {
     /// Has a handler answer the paths that no route matches, as Tornado's `default_handler_class`; an error
     /// page (404) unless set.
     pub fn default_handler(mut self, handler: impl RequestHandler) -> Self {
-        self.edit().not_found = Arc::new(handler);
+        self.edit().not_found = Arc::new(Fallback(handler));
         self
     }
 

@@ -1,7 +1,6 @@
 //! One request and its response: what handlers work with.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -19,14 +18,18 @@ use crate::handler::{DynHandler, guarded};
 use crate::head::Head;
 use crate::router::PathParameters;
 use crate::stream::Pipe;
+pub use output::MAX_REASON;
 use output::Output;
 pub(crate) use output::Written;
+pub(crate) use standing::Standing;
 
+mod answers;
 mod arguments;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "multipart")]
 mod forms;
+mod forwarded;
 mod input;
 #[cfg(feature = "locale")]
 mod locale;
@@ -40,7 +43,10 @@ mod private;
 mod protocols;
 mod routing;
 #[cfg(feature = "security")]
+mod security_headers;
+#[cfg(feature = "security")]
 mod signed;
+mod standing;
 mod stream;
 mod user;
 #[cfg(feature = "security")]
@@ -151,28 +157,6 @@ impl RequestContext {
         self.head.headers().get(name)?.to_str().ok()
     }
 
-    /// The host and port that the client asked for: of the request target, else of the `Host` header.
-    #[must_use]
-    pub fn host(&self) -> Option<&str> {
-        match self.head.uri().authority() {
-            Some(authority) => Some(authority.as_str()),
-            None => self.header(header::HOST),
-        }
-    }
-
-    /// The scheme of the request as the connection knows it, as Tornado's `request.protocol`: `https` over TLS, else
-    /// `http`. Headers of proxies are not looked at.
-    ///
-    /// What was agreed upon in TLS, the certificate of the client for instance, is in `Peer::tls`.
-    #[must_use]
-    pub fn scheme(&self) -> &'static str {
-        if self.connection.peer().is_tls() {
-            "https"
-        } else {
-            "http"
-        }
-    }
-
     /// What middleware attached to the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
@@ -188,13 +172,6 @@ impl RequestContext {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         self.connection.peer()
-    }
-
-    /// The address of the client as the connection knows it; `None` on a Unix domain socket. Headers of
-    /// proxies are not looked at.
-    #[must_use]
-    pub fn remote_ip(&self) -> Option<IpAddr> {
-        self.connection.peer().remote().ip()
     }
 
     /// The connection's place in the server: shutdown signals and registry entry.
@@ -234,6 +211,10 @@ impl RequestContext {
         *request.version_mut() = self.head.version();
         *request.headers_mut() = self.head.headers().clone();
         *request.extensions_mut() = std::mem::take(self.head.extensions_mut());
+        if let Some(standing) = request.extensions().get::<Standing>() {
+            let standing = standing.clone();
+            self.head.extensions_mut().insert(standing);
+        }
         request.extensions_mut().insert(self.session().clone());
         request.extensions_mut().insert(self.peer().clone());
         request

@@ -120,6 +120,11 @@ impl ConnectionInfo {
         &self.peer
     }
 
+    /// The scheme of its requests.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.peer.is_tls() { "https" } else { "http" }
+    }
+
     /// The connection's place in the server: shutdown signals, registry entry, resources.
     #[must_use]
     pub fn session(&self) -> &Session {

@@ -3,6 +3,8 @@
 use std::borrow::{Borrow, Cow};
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
 
 use cyclone_core::PortError;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -47,11 +49,17 @@ struct Inner {
     log: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     headers: HeaderMap,
+    reason: Option<String>,
+    /// Where in the program it was made, or another error became it.
+    location: &'static Location<'static>,
+    /// It is none: the answer to end the request with. Responses are not `Sync`.
+    answer: Option<Mutex<Option<Response>>>,
 }
 
 impl Error {
     /// An error with this status and nothing to say about it.
     #[must_use]
+    #[track_caller]
     pub fn new(status: StatusCode) -> Self {
         Self {
             inner: Box::new(Inner {
@@ -60,22 +68,55 @@ impl Error {
                 log: None,
                 source: None,
                 headers: HeaderMap::new(),
+                reason: None,
+                location: Location::caller(),
+                answer: None,
             }),
         }
     }
 
+    /// No error but an answer, to end a request from any depth by `?` as Tornado's exception `Finish` does: neither is it
+    /// logged, nor does [`write_error`](crate::RequestHandler::write_error) see it.
+    ///
+    /// ```
+    /// use cyclone_web::{Error, RequestContext, Result};
+    ///
+    /// fn only_weekdays(cx: &mut RequestContext, is_sunday: bool) -> Result<()> {
+    ///     if is_sunday {
+    ///         return Err(Error::finish(cx.text("closed")?));
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn shop(cx: &mut RequestContext) -> Result {
+    ///     only_weekdays(cx, true)?;
+    ///     cx.text("open")
+    /// }
+    /// # let _ = shop;
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn finish(answer: impl Into<Response>) -> Self {
+        let mut error = Self::new(StatusCode::OK);
+        error.inner.answer = Some(Mutex::new(Some(answer.into())));
+        error
+    }
+
     /// A 400 that tells the client what is wrong with the request.
+    #[track_caller]
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST).message(message)
     }
 
     /// A 404.
     #[must_use]
+    #[track_caller]
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND)
     }
 
     /// A 500 with a line for the log.
+    #[track_caller]
     pub fn internal(log: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR).log(log)
     }
@@ -83,11 +124,13 @@ impl Error {
     /// A 401 with a challenge, as cyclone's `HTTPAuthenticationRequired`; `challenge` is the value of
     /// `WWW-Authenticate`, `Basic realm="files"` for instance.
     #[must_use]
+    #[track_caller]
     pub fn authentication_required(challenge: HeaderValue) -> Self {
         Self::new(StatusCode::UNAUTHORIZED).header(http::header::WWW_AUTHENTICATE, challenge)
     }
 
     /// A 405 that names the methods which are allowed (RFC 9110, 15.5.6).
+    #[track_caller]
     pub(crate) fn method_not_allowed(
         allowed: impl IntoIterator<Item = impl Borrow<Method>>,
     ) -> Self {
@@ -126,6 +169,15 @@ impl Error {
         self
     }
 
+    /// Sets the reason phrase of the status line and of the error page, in the place of the usual one of the status: the
+    /// `reason` of Tornado's `HTTPError`. One that [cannot be sent](crate::RequestContext::set_status_with_reason) leaves
+    /// the usual one.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.inner.reason = Some(reason.into());
+        self
+    }
+
     /// Adds a header to the error response.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -159,6 +211,54 @@ impl Error {
 }
 
 impl Error {
+    /// What is logged and never shown.
+    pub(crate) fn log_line(&self) -> Option<&str> {
+        self.inner.log.as_deref()
+    }
+
+    pub(crate) fn reason_phrase(&self) -> Option<&str> {
+        self.inner.reason.as_deref()
+    }
+
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.inner.location
+    }
+
+    /// The errors behind this one, the nearest first.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let first = self.inner.source.as_deref();
+        let mut next = first.map(|source| source as &(dyn StdError + 'static));
+        std::iter::from_fn(move || {
+            let error = next?;
+            next = error.source();
+            Some(error)
+        })
+    }
+
+    /// The answer, when this is [no error](Self::finish).
+    pub(crate) fn take_answer(&mut self) -> Option<Response> {
+        let answer = self.inner.answer.as_mut()?.get_mut();
+        answer.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Names more methods in the `Allow` of a 405 that has one.
+    pub(crate) fn allow_also(&mut self, methods: &[Method]) {
+        let headers = &mut self.inner.headers;
+        let Some(allowed) = headers.get(http::header::ALLOW) else {
+            return;
+        };
+        let mut names = allowed.to_str().unwrap_or_default().to_owned();
+        for method in methods {
+            if names.split(", ").all(|name| name != method.as_str()) {
+                names.push_str(if names.is_empty() { "" } else { ", " });
+                names.push_str(method.as_str());
+            }
+        }
+        if let Ok(names) = HeaderValue::try_from(names) {
+            headers.insert(http::header::ALLOW, names);
+        }
+    }
+
     /// The response without a handler: status and headers, a line of text.
     pub(crate) fn bare_response(&self) -> http::Response<Body> {
         let mut response = http::Response::new(Body::from(format!("{}\n", self.inner.status)));
@@ -220,6 +320,7 @@ impl<E> From<E> for Error
 where
     E: StdError + Send + Sync + 'static,
 {
+    #[track_caller]
     fn from(source: E) -> Self {
         Self::new(status_of(&source)).because(source)
     }
@@ -235,16 +336,7 @@ impl fmt::Display for Error {
         if let Some(log) = &self.inner.log {
             write!(f, ": {log}")?;
         }
-        let mut cause = self
-            .inner
-            .source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static));
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        self.causes().try_for_each(|error| write!(f, ": {error}"))
     }
 }
 

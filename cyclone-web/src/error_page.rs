@@ -1,18 +1,22 @@
 //! The page that tells a browser of an error.
 
+mod debug;
+
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 
-/// Writes the page of an error: `404: Not Found` and what the error wants the client to know, escaped.
+/// Writes the page of an error: `404: Not Found` and what the error wants the client to know, escaped. In debug mode,
+/// and only then, it also tells the programmer [what happened](debug).
 ///
 /// A client that prefers JSON to HTML (`accept`) gets `{"status": 404, "error": "Not Found", "message": ...}`.
 pub(crate) fn write(cx: &mut RequestContext, error: &Error) -> Result {
     let status = error.status();
-    let reason = status.canonical_reason().unwrap_or("Unknown");
     cx.set_status(status);
+    let reason = cx.reason().or_else(|| status.canonical_reason());
+    let reason = reason.unwrap_or("Unknown").to_owned();
     cx.clear_written();
     cx.response_headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -23,17 +27,25 @@ pub(crate) fn write(cx: &mut RequestContext, error: &Error) -> Result {
         if let Some(message) = error.client_message() {
             page.insert("message".to_owned(), message.into());
         }
+        if cx.is_debug() {
+            page.insert("debug".to_owned(), debug::json(cx, error));
+        }
         return cx.json(&page);
     }
+    let code = status.as_u16();
+    let mut escaped = String::new();
+    escape_into(&mut escaped, &reason);
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{code}: {reason}</title></head>\
-         <body><h1>{code}: {reason}</h1>",
-        code = status.as_u16(),
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{code}: {escaped}</title></head>\
+         <body><h1>{code}: {escaped}</h1>"
     );
     if let Some(message) = error.client_message() {
         page.push_str("<p>");
         escape_into(&mut page, message);
         page.push_str("</p>");
+    }
+    if cx.is_debug() {
+        debug::html(&mut page, cx, error);
     }
     page.push_str("</body></html>\n");
     cx.html(Bytes::from(page))

@@ -46,6 +46,20 @@ impl ETag {
         Self::new("W/\"", tag)
     }
 
+    /// A strong tag of a body: SHA-256, cut to 128 bits.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        use sha2::Digest as _;
+        let mut text = String::with_capacity(34);
+        text.push('"');
+        for byte in sha2::Sha256::digest(body).iter().take(16) {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+            }
+        }
+        text.push('"');
+        Self { text: text.into() }
+    }
+
     fn new(open: &str, tag: &str) -> Result<Self, InvalidETag> {
         if tag.len() > MAX_ETAG || !tag.is_ascii() || !tag.bytes().all(is_etag_byte) {
             return Err(InvalidETag(()));

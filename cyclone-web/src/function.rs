@@ -66,7 +66,7 @@ where
             });
             match answering.catch_unwind().await {
                 Ok(Ok(response)) => cx.respond(response),
-                failed => Box::pin(conclude_plain(cx, failed.ok())).await,
+                failed => Box::pin(conclude_plain(cx, failed)).await,
             }
         })
     }

@@ -3,18 +3,26 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{Method, StatusCode};
+use http::Method;
+use http_body_util::BodyExt as _;
 
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::error_page;
+use crate::etag::ETag;
 use crate::finish::{Ending, Finish};
 use crate::guards;
 use crate::response::Response;
 use crate::running::Running;
-use crate::stream::Outcome;
 use crate::user::CurrentUser;
+use conclude::conclude;
+pub(crate) use conclude::{conclude_plain, guarded};
+pub(crate) use fallback::Fallback;
+
+mod conclude;
+mod fallback;
 
 /// Serves the requests of a route, as Tornado's class of the same name: a method for each verb and hooks
 /// around them. One value serves all requests of its route at once; what belongs to a request lives in its
@@ -57,6 +65,15 @@ pub trait RequestHandler: Send + Sync + 'static {
     /// before [`prepare`](Self::prepare), so that [`RequestContext::argument`] sees it.
     const STREAM_BODY: bool = false;
 
+    /// Whether the body is given to [`data_received`](Self::data_received) piece by piece, between
+    /// [`prepare`](Self::prepare) and the method: Tornado's `@stream_request_body`. The body is a
+    /// [stream](Self::STREAM_BODY) then.
+    const DATA_RECEIVED: bool = false;
+
+    /// Whether answers to `GET` and `HEAD` get the entity tag that [`compute_etag`](Self::compute_etag) makes; with
+    /// `None` it is as [`Application::etag`](crate::Application::etag) says.
+    const ETAG: Option<bool> = None;
+
     /// Whether requests are checked as `Application::xsrf` says (feature `security`), if it was called; `false` is
     /// cyclone's `no_xsrf`, for an interface whose clients send no cookies.
     ///
@@ -94,7 +111,8 @@ pub trait RequestHandler: Send + Sync + 'static {
         async { Ok(None) }
     }
 
-    /// Runs before the method, whichever it is; a response here is the answer and the method is not called.
+    /// Runs before the method, whichever it is; a response here is the answer and the method is not called. For a
+    /// method that is not among the [supported ones](Self::SUPPORTED_METHODS) it does not run.
     ///
     /// # Errors
     /// An error is the answer likewise.
@@ -104,6 +122,59 @@ pub trait RequestHandler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Response>>> + Send {
         let _ = cx;
         async { Ok(None) }
+    }
+
+    /// Takes a piece of the request body, in a handler that has [`DATA_RECEIVED`](Self::DATA_RECEIVED) switched on. The
+    /// client is not read further while it runs: that is the back-pressure. What has to be kept from one piece to the
+    /// next goes into [`extensions_mut`](RequestContext::extensions_mut).
+    ///
+    /// The method runs when the last piece has been taken. The limit of the body holds;
+    /// [`set_body_limit`](RequestContext::set_body_limit) in [`prepare`](Self::prepare) changes it.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use cyclone_web::{RequestContext, RequestHandler, Result};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Lines(usize);
+    ///
+    /// struct CountLines;
+    /// impl RequestHandler for CountLines {
+    ///     const DATA_RECEIVED: bool = true;
+    ///
+    ///     async fn data_received(&self, cx: &mut RequestContext, chunk: Bytes) -> Result<()> {
+    ///         let lines = chunk.iter().filter(|&&byte| byte == b'\n').count();
+    ///         cx.extensions_mut().get_or_insert_default::<Lines>().0 += lines;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn post(&self, cx: &mut RequestContext) -> Result {
+    ///         let lines = cx.extensions().get::<Lines>().map_or(0, |lines| lines.0);
+    ///         cx.text(format!("{lines} lines"))
+    ///     }
+    /// }
+    /// # let _ = CountLines;
+    /// ```
+    ///
+    /// # Errors
+    /// An error is the answer; the rest of the body is not read.
+    fn data_received(
+        &self,
+        cx: &mut RequestContext,
+        chunk: Bytes,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (cx, chunk);
+        async { Ok(()) }
+    }
+
+    /// Makes the entity tag of an answer that is about to be sent, as Tornado's `compute_etag`; asked for answers with
+    /// status 200 to `GET` and `HEAD` that were not flushed and have no `ETag` yet, where tags are
+    /// [switched on](Self::ETAG). With `None` there is no tag.
+    ///
+    /// Unless overridden it is a strong tag: SHA-256 of the body, cut to 128 bits.
+    fn compute_etag(&self, cx: &RequestContext, body: &[u8]) -> Option<ETag> {
+        let _ = cx;
+        Some(ETag::of(body))
     }
 
     /// Answers `HEAD`; calls [`get`](Self::get) unless overridden, the body of which is not sent.
@@ -170,13 +241,19 @@ pub trait RequestHandler: Send + Sync + 'static {
         self.default(cx)
     }
 
-    /// Answers every method that the handler does not implement; 405 unless overridden.
+    /// Answers every method that the handler does not implement. Unless overridden that is 405, or for `OPTIONS` a 204
+    /// that names the [methods](Self::SUPPORTED_METHODS) in `Allow` (RFC 9110, 9.3.7).
     ///
     /// # Errors
     /// As [`head`](Self::head).
     fn default(&self, cx: &mut RequestContext) -> impl Future<Output = Result> + Send {
         let method = cx.method().clone();
+        let options =
+            (method == Method::OPTIONS).then(|| cx.answer_options(Self::SUPPORTED_METHODS));
         async move {
+            if let Some(options) = options {
+                return options;
+            }
             let others = Self::SUPPORTED_METHODS.iter();
             Err(Error::method_not_allowed(
                 others.filter(|other| **other != method),
@@ -250,6 +327,11 @@ pub(crate) trait DynHandler: Send + Sync + 'static {
         let _ = (cx, finish);
     }
 
+    fn compute_etag(&self, cx: &RequestContext, body: &[u8]) -> Option<ETag> {
+        let _ = cx;
+        Some(ETag::of(body))
+    }
+
     #[cfg(feature = "locale")]
     fn user_locale(&self, cx: &RequestContext) -> Option<String> {
         let _ = cx;
@@ -265,10 +347,10 @@ pub(crate) trait DynHandler: Send + Sync + 'static {
 impl<H: RequestHandler> DynHandler for H {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
         Running::new(async move {
-            let answering = AssertUnwindSafe(answer(&*self, &mut cx)).catch_unwind();
+            let answering = AssertUnwindSafe(answer::<H, false>(&*self, &mut cx)).catch_unwind();
             match answering.await {
                 Ok(Ok(response)) => cx.respond(response),
-                failed => Box::pin(conclude(&*self, cx, failed.ok())).await,
+                failed => Box::pin(conclude(&*self, cx, failed)).await,
             }
         })
     }
@@ -282,6 +364,10 @@ impl<H: RequestHandler> DynHandler for H {
         RequestHandler::user_locale(self, cx)
     }
 
+    fn compute_etag(&self, cx: &RequestContext, body: &[u8]) -> Option<ETag> {
+        RequestHandler::compute_etag(self, cx, body)
+    }
+
     fn on_end(&self, cx: &RequestContext, finish: &Finish) {
         if finish.ending == Ending::Disconnected {
             guarded("on_connection_close", || self.on_connection_close(cx));
@@ -290,15 +376,26 @@ impl<H: RequestHandler> DynHandler for H {
     }
 }
 
-async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Result {
+/// A [fallback](Fallback) runs its `prepare` whatever the method.
+async fn answer<H: RequestHandler, const FALLBACK: bool>(
+    handler: &H,
+    cx: &mut RequestContext,
+) -> Result {
     handler.set_default_headers(cx);
     if !H::KEEP_ALIVE {
         cx.close_connection();
     }
+    if !FALLBACK && !H::SUPPORTED_METHODS.contains(cx.method()) {
+        return Err(Error::method_not_allowed(H::SUPPORTED_METHODS));
+    }
+    if H::ETAG == Some(true) {
+        cx.set_tagging(true);
+    }
+    let streams_body = H::STREAM_BODY || H::DATA_RECEIVED;
     if cx.has_body() {
         guards::before_body(cx, H::XSRF)?;
         cx.open_body()?;
-        if !H::STREAM_BODY {
+        if !streams_body {
             cx.read_form().await?;
         }
     }
@@ -317,11 +414,13 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
     if !H::STREAM_BODY {
         cx.check_declared_body()?;
     }
-    let method = cx.method();
-    if !H::SUPPORTED_METHODS.contains(method) {
+    if FALLBACK && !H::SUPPORTED_METHODS.contains(cx.method()) {
         return Err(Error::method_not_allowed(H::SUPPORTED_METHODS));
     }
-    match *method {
+    if H::DATA_RECEIVED && cx.has_body() {
+        Box::pin(receive(handler, cx)).await?;
+    }
+    match *cx.method() {
         Method::GET => handler.get(cx).await,
         Method::HEAD => handler.head(cx).await,
         Method::POST => handler.post(cx).await,
@@ -334,66 +433,13 @@ async fn answer<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Resu
     }
 }
 
-/// [`conclude`] for what has no hooks: the application's error page, no default headers.
-pub(crate) async fn conclude_plain(cx: Box<RequestContext>, answered: Option<Result>) -> Outcome {
-    conclude(&NoHooks, cx, answered).await
-}
-
-struct NoHooks;
-impl RequestHandler for NoHooks {}
-
-/// Begins the response to an error: default headers, and those of the error, which win.
-fn start_error<H: RequestHandler>(handler: &H, cx: &mut RequestContext, error: &Error) {
-    cx.start_error(error.status());
-    if guarded("set_default_headers", || handler.set_default_headers(cx)).is_none() {
-        cx.start_error(error.status());
-    }
-    cx.add_error_headers(error);
-}
-
-/// Calls a hook, which may panic.
-pub(crate) fn guarded<T>(hook: &'static str, call: impl FnOnce() -> T) -> Option<T> {
-    let called = std::panic::catch_unwind(AssertUnwindSafe(call));
-    if called.is_err() {
-        tracing::error!(hook, "hook panicked");
-    }
-    called.ok()
-}
-
-/// Turns the failure of a handler into what the connection gets; `None` stands for a panic.
-async fn conclude<H: RequestHandler>(
-    handler: &H,
-    mut cx: Box<RequestContext>,
-    answered: Option<Result>,
-) -> Outcome {
-    let panicked = answered.is_none();
-    let result = answered.unwrap_or_else(|| Err(Error::internal("the handler panicked")));
-    let error = match result {
-        Ok(response) => return cx.respond(response),
-        Err(error) => error,
-    };
-    cx.log_error(&error, panicked);
-    if cx.is_flushed() {
-        return Outcome::Aborted(cx);
-    }
-    start_error(handler, &mut cx, &error);
-    let writing = async { handler.write_error(&mut cx, &error).await };
-    let writing = AssertUnwindSafe(writing).catch_unwind();
-    match writing.await {
-        Ok(Ok(response)) => cx.respond(response),
-        _ if cx.is_flushed() => Outcome::Aborted(cx),
-        failed => {
-            if let Ok(Err(second)) = failed {
-                cx.log_error(&second, false);
-            }
-            start_error(handler, &mut cx, &error);
-            match error_page::write(&mut cx, &Error::new(error.status())) {
-                Ok(response) => cx.respond(response),
-                Err(_) => {
-                    let error = Error::new(StatusCode::INTERNAL_SERVER_ERROR);
-                    Outcome::Response(Box::new(error.bare_response()))
-                }
-            }
+/// Gives the body to the handler piece by piece.
+async fn receive<H: RequestHandler>(handler: &H, cx: &mut RequestContext) -> Result<()> {
+    let mut body = cx.take_body();
+    while let Some(frame) = body.frame().await {
+        if let Ok(chunk) = frame?.into_data() {
+            handler.data_received(cx, chunk).await?;
         }
     }
+    Ok(())
 }

@@ -50,6 +50,10 @@
 //! - **Bottle's style**: rules with wildcards, hooks, plugins and error pages around plain functions (feature `bottle`).
 //! - **Users**: [`RequestContext::current_user`] found by an async hook, [`RequestHandler::AUTHENTICATED`] routes, a login
 //!   that returns to [where it began](safe_next).
+//! - **Answers**: entity tags and 304 ([`Application::etag`]), early exits ([`Error::finish`]), error pages that tell a
+//!   programmer more in [debug mode](Application::debug).
+//! - **Protection**: [`RateLimit`]s by address, user or key, in one process or all; [`TrustedProxies`]; `SecurityHeaders`
+//!   with nonces (feature `security`).
 //! - **Tower both ways**: [`Application::mount`] takes an axum `Router`, tonic or any other `tower::Service`; an
 //!   [`Application`] is one, so tower layers wrap it and axum nests it; [`Http`] serves any of them.
 //! - **Files**: [`StaticFiles`] with strong tags, ranges, versioned URLs and no way out of their directory.
@@ -69,6 +73,39 @@
 //! this crate's own: an idle connection owns no buffer, and answers to pipelined requests leave together. HTTP/2 is hyper's.
 //! A handler that takes a connection over for another protocol finds
 //! [`OnUpgrade`](cyclone_core::upgrade::OnUpgrade) in the extensions of the request; mounted services find hyper's.
+//!
+//! # Layers
+//!
+//! What [tower-http](https://docs.rs/tower-http) has, works around an application; [`Http`] serves the whole. Layers see
+//! all responses, error pages and mounts among them.
+//!
+//! ```
+//! use std::time::Duration;
+//! use cyclone_core::{Endpoint, Server};
+//! use cyclone_web::{Application, Http, RequestContext, Result};
+//! use http::StatusCode;
+//! use tower::Layer;
+//! use tower_http::compression::CompressionLayer;
+//! use tower_http::cors::CorsLayer;
+//! use tower_http::timeout::TimeoutLayer;
+//!
+//! async fn hello(cx: &mut RequestContext) -> Result {
+//!     cx.text("hello")
+//! }
+//!
+//! let app = Application::new().get("/", hello);
+//! let app = CompressionLayer::new().layer(app); // gzip for those who accept it, as Tornado's `compress_response`
+//! let app = CorsLayer::permissive().layer(app); // answers preflights itself
+//! let limit = Duration::from_secs(30); // then the handler is dropped, and its request logged as 499
+//! let app = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limit).layer(app);
+//! let server = Server::new().listen(Endpoint::tcp(8888), Http::new(app));
+//! # let _ = server;
+//! ```
+//!
+//! The time limit ends with the head of a response: streams and WebSockets live on. Compression holds small pieces of a
+//! stream back, but for `text/event-stream`. An [`ETag`](Application::etag) stays that of the page before it was
+//! compressed. `TraceLayer` makes spans beside [ours](RequestContext). Settings that an application has of its own, rate limits for
+//! instance, need no layer; [`Http::limits`] sets the limits of connections then.
 //!
 //! # Limits
 //!
@@ -97,6 +134,9 @@
 //! | ranges of a request for a file * | 16 | the whole file |
 //! | cookie, attribute of a cookie * | 4,096 and 1,024 bytes | an error of `set_cookie` |
 //! | cookies of `clear_all_cookies` * | 200 | the rest stays |
+//! | clients that a rate limit counts at once | 65,536; [`RateLimit::max_clients`] | who has used least is forgotten |
+//! | wait for the store of a rate limit * | 1 s | this process counts alone |
+//! | reason phrase * | 256 bytes | an error of `set_status_with_reason` |
 //! | age of a signed value, an XSRF cookie | 31 days, 30 days for users | as absent |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
 //! | catalogue *, languages * | 16 MiB, 1,000 | an error at the start |
@@ -141,6 +181,8 @@
 //! proxy's. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
 //! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
 //! HTTP/2. A test client, a project generator.
+//! An application compresses nothing itself: files may be compressed before, for the rest take tower-http's
+//! [layer](#layers). WebSockets over HTTP/2. An HTTP client, a test client, a project generator.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -188,9 +230,11 @@ mod next;
 mod parameters;
 #[cfg(feature = "private-cookies")]
 mod private;
+mod proxies;
 #[cfg(feature = "security")]
 mod random;
 mod range;
+mod rate_limit;
 mod redirect;
 mod refusal;
 mod reply;
@@ -200,6 +244,8 @@ mod request_view;
 mod response;
 mod router;
 mod running;
+#[cfg(feature = "security")]
+mod security_headers;
 #[cfg(feature = "security")]
 mod signed;
 mod slashes;
@@ -225,7 +271,7 @@ pub use application::{Application, ApplicationProtocol};
 pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
 pub use body::{Body, BodyError, BodyErrorKind};
 pub use conditional::{Precondition, Validators};
-pub use context::RequestContext;
+pub use context::{MAX_REASON, RequestContext};
 pub use cookies::{
     CookieError, Cookies, MAX_CLEARED_COOKIES, MAX_COOKIE_ATTRIBUTE, MAX_COOKIE_SIZE, SameSite,
     SetCookie,
@@ -253,6 +299,8 @@ pub use nested::Router;
 pub use next::safe_next;
 #[cfg(feature = "private-cookies")]
 pub use private::PrivateValue;
+pub use proxies::TrustedProxies;
+pub use rate_limit::{MAX_RATE_LIMIT_CLIENTS, RATE_LIMIT_STORE_WAIT, RateLimit};
 pub use redirect::Redirect;
 pub use request_log::log_request;
 pub use request_view::RequestView;
@@ -260,6 +308,8 @@ pub use response::Response;
 #[cfg(feature = "regex")]
 pub use router::regex;
 pub use router::{UrlSpec, url};
+#[cfg(feature = "security")]
+pub use security_headers::SecurityHeaders;
 #[cfg(feature = "security")]
 pub use signed::{
     CookieSecretError, CookieSecrets, SIGNED_COOKIE_AGE, SIGNED_VALUE_AGE, SignedValue,

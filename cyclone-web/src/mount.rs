@@ -15,6 +15,7 @@ use crate::application::Application;
 use crate::body::{Body, BoxError};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
+use crate::guards;
 use crate::handler::{DynHandler, conclude_plain};
 use crate::nested::prefix_without_slash;
 use crate::running::Running;
@@ -142,6 +143,9 @@ pub(crate) struct Mount {
 
 impl Mount {
     pub(crate) async fn answer(&self, cx: &mut RequestContext) -> Result {
+        if cx.is_guarded() {
+            guards::before_mount(cx).await?;
+        }
         if cx.has_body() {
             cx.open_body()?;
         }
@@ -167,7 +171,7 @@ impl DynHandler for Mount {
     fn run(self: Arc<Self>, mut cx: Box<RequestContext>) -> Running {
         Running::new(async move {
             let answering = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind();
-            let answered = answering.await.ok();
+            let answered = answering.await;
             conclude_plain(cx, answered).await
         })
     }

@@ -9,16 +9,36 @@ use http::{Extensions, Method, Uri, Version};
 use crate::engine::ConnectionInfo;
 use crate::head::Head;
 use crate::host;
+use crate::proxies::{ForwardedClient, TrustedProxies};
 
 /// A request before it has a handler: what a custom matcher ([`Application::when`](crate::Application::when)) sees.
 pub struct RequestView<'a> {
     head: &'a Head,
     connection: &'a ConnectionInfo,
+    proxies: Option<&'a TrustedProxies>,
 }
 
 impl<'a> RequestView<'a> {
-    pub(crate) fn new(head: &'a Head, connection: &'a ConnectionInfo) -> Self {
-        Self { head, connection }
+    pub(crate) fn new(
+        head: &'a Head,
+        connection: &'a ConnectionInfo,
+        proxies: Option<&'a TrustedProxies>,
+    ) -> Self {
+        Self {
+            head,
+            connection,
+            proxies,
+        }
+    }
+
+    fn forwarded_client(&self) -> Option<ForwardedClient<'a>> {
+        let remote = self.connection.peer().remote();
+        self.proxies?.client(remote, self.head.headers())
+    }
+
+    pub(crate) fn scheme(&self) -> &'static str {
+        let said = self.forwarded_client().and_then(|client| client.scheme);
+        said.unwrap_or_else(|| self.connection.scheme())
     }
 
     /// The request method.
@@ -58,9 +78,13 @@ impl<'a> RequestView<'a> {
     }
 
     /// The host that the client asked for, without its port, as Tornado's `request.host_name`: of the request target,
-    /// else of the `Host` header. IPv6 addresses stand in brackets.
+    /// else of the `Host` header; or what [trusted proxies](crate::TrustedProxies::with_host) say. IPv6 addresses stand in
+    /// brackets.
     #[must_use]
     pub fn host_name(&self) -> Option<&'a str> {
+        if let Some(host) = self.forwarded_client().and_then(|client| client.host) {
+            return Some(host::without_port(host));
+        }
         let authority = self.head.uri().authority();
         let host = match authority {
             Some(authority) => authority.as_str(),

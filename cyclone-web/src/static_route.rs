@@ -20,6 +20,7 @@ impl StaticRoute {
 }
 
 impl RequestHandler for StaticRoute {
+    const SUPPORTED_METHODS: &'static [Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
     /// No body is read.
     const STREAM_BODY: bool = true;
     /// There is nothing to protect.
@@ -27,6 +28,9 @@ impl RequestHandler for StaticRoute {
     const FIND_USER: bool = false;
 
     async fn prepare(&self, cx: &mut RequestContext) -> Result<Option<Response>> {
+        if *cx.method() == Method::OPTIONS {
+            return Ok(None);
+        }
         let path = cx.raw_path_argument("path");
         let served = self
             .files
@@ -36,8 +40,5 @@ impl RequestHandler for StaticRoute {
 }
 
 fn refusal(error: StaticError) -> Error {
-    match error {
-        StaticError::MethodNotAllowed => Error::method_not_allowed([Method::GET, Method::HEAD]),
-        _ => Error::new(error.status()).because(error),
-    }
+    Error::new(error.status()).because(error)
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Application;
-use crate::guards::{Guards, Switched, Switches};
+use crate::guards::{Guards, Switched};
 use crate::handler::DynHandler;
+use crate::router::UrlSpec;
 #[cfg(feature = "security")]
 use crate::signed::CookieSecrets;
 use crate::user::UserFunction;
@@ -91,20 +92,25 @@ impl Application {
         self
     }
 
-    fn edit_guards(&mut self) -> &mut Guards {
+    pub(super) fn edit_guards(&mut self) -> &mut Guards {
         Arc::make_mut(self.edit().guards.get_or_insert_default())
     }
 
     /// Has a handler know what its route says of itself.
     pub(super) fn switched(
         &mut self,
-        switches: Switches,
+        spec: &UrlSpec,
         handler: Arc<dyn DynHandler>,
     ) -> Arc<dyn DynHandler> {
-        if switches.is_default() {
+        let (switches, limit) = (spec.switches, spec.limit.clone());
+        if switches.is_default() && limit.is_none() {
             return handler;
         }
         self.edit_guards();
-        Arc::new(Switched { switches, handler })
+        Arc::new(Switched {
+            switches,
+            limit,
+            handler,
+        })
     }
 }

@@ -189,7 +189,7 @@ impl Application {
         method: Option<Method>,
         handler: Arc<dyn DynHandler>,
     ) -> Self {
-        let handler = self.switched(spec.switches, handler);
+        let handler = self.switched(spec, handler);
         let shared = self.edit();
         let routes = match (&mut shared.further, conditions) {
             (None, []) => &mut shared.routes,
@@ -263,7 +263,7 @@ impl Shared {
         let Some(further) = self.further.as_deref() else {
             return Second::from(self.routes.find_beyond(method, path));
         };
-        let view = RequestView::new(head, connection);
+        let view = self.view(head, connection);
         if let Some(second) = Second::from(further.find(&self.routes, &view, path)) {
             return Some(second);
         }
@@ -272,15 +272,19 @@ impl Shared {
         }
         let is_safe = matches!(*method, Method::GET | Method::HEAD);
         let host = further.refuge(&view).filter(|_| is_safe)?;
-        let scheme = if connection.peer().is_tls() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = view.scheme();
         Some(Second::go_to(
             StatusCode::FOUND,
             format!("{scheme}://{host}/"),
         ))
+    }
+
+    pub(super) fn view<'a>(
+        &'a self,
+        head: &'a Head,
+        connection: &'a ConnectionInfo,
+    ) -> RequestView<'a> {
+        RequestView::new(head, connection, self.proxies.as_deref())
     }
 
     fn with_other_slash<'a>(

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::plugin::Next;
 use super::table::{Match, Table};
@@ -108,11 +108,16 @@ pub(super) struct Answerer {
 
 impl Answerer {
     async fn answer(&self, cx: &mut RequestContext) -> Result {
+        cx.begin_standing_headers();
         let working = AssertUnwindSafe(self.work(cx)).catch_unwind().await;
         let panicked = working.is_err();
         let worked = working.unwrap_or_else(|_| Err(Error::internal("the function panicked")));
         let answered = match worked {
-            Err(error) if !cx.is_flushed() => self.page(cx, error, panicked).await,
+            Err(mut error) => match error.take_answer() {
+                Some(answer) => Ok(answer),
+                None if cx.is_flushed() => Err(error),
+                None => self.page(cx, error, panicked).await,
+            },
             worked => worked,
         };
         for hook in &self.around.after {
@@ -133,6 +138,9 @@ impl Answerer {
             Match::Found(target, parameters) => {
                 cx.set_parameters(parameters);
                 target
+            }
+            Match::OtherMethods(allowed) if *cx.method() == Method::OPTIONS => {
+                return cx.answer_options(&allowed);
             }
             Match::OtherMethods(allowed) => return Err(Error::method_not_allowed(allowed)),
             Match::Nothing => return Err(Error::not_found()),
@@ -184,7 +192,7 @@ impl DynHandler for Answerer {
             let answering = AssertUnwindSafe(self.answer(&mut cx)).catch_unwind();
             match answering.await {
                 Ok(Ok(response)) => cx.respond(response),
-                failed => Box::pin(conclude_plain(cx, failed.ok())).await,
+                failed => Box::pin(conclude_plain(cx, failed)).await,
             }
         })
     }

@@ -15,9 +15,11 @@ use crate::response::Response;
 pub(super) use answer::add_media;
 
 mod answer;
+mod marks;
 mod redirect;
 mod written;
 
+pub use marks::MAX_REASON;
 pub(crate) use written::Written;
 
 /// The media types that the shorthands set.
@@ -46,6 +48,8 @@ pub(super) struct Output {
 enum Phase {
     #[default]
     Open,
+    /// As before, and something is to be done with the answer: [`Marks`](marks::Marks) says what.
+    Marked,
     Flushed,
     Answered,
 }
@@ -56,7 +60,7 @@ impl Output {
     }
 
     pub(super) fn is_answered(&self) -> bool {
-        self.phase != Phase::Open
+        matches!(self.phase, Phase::Flushed | Phase::Answered)
     }
 }
 
@@ -69,8 +73,7 @@ impl RequestContext {
 
     /// Sets the status of the response.
     ///
-    /// The reason phrase is always the standard one: HTTP/2 has none, and text from elsewhere in it has been
-    /// a hole (CVE-2025-67724).
+    /// The reason phrase is the standard one; see [`set_status_with_reason`](Self::set_status_with_reason).
     ///
     /// After a [`flush`](Self::flush) it has no effect: the status has been sent.
     pub fn set_status(&mut self, status: StatusCode) {

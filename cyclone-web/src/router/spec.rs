@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::guards::Switches;
+use crate::rate_limit::RateLimit;
 
 /// A pattern, the name it is reversed by, and limits of its own; made by [`url`].
 ///
@@ -16,6 +17,7 @@ pub struct UrlSpec {
     pub(crate) switches: Switches,
     /// The pattern is a regular expression.
     pub(crate) is_regex: bool,
+    pub(crate) limit: Option<RateLimit>,
 }
 
 /// A pattern to route, with more to say about it than the pattern, as Tornado's function of the same name.
@@ -41,6 +43,7 @@ pub fn url(pattern: impl Into<String>) -> UrlSpec {
         body_limit: None,
         switches: Switches::default(),
         is_regex: false,
+        limit: None,
     }
 }
 
@@ -111,6 +114,20 @@ impl UrlSpec {
     /// [`RequestContext::login_required`](crate::RequestContext::login_required) says. It has no effect on mounts.
     pub fn authenticated(mut self) -> Self {
         self.switches.authenticated = true;
+        self
+    }
+
+    /// Limits how many requests a client may make to this route, beside the
+    /// [limits of the application](crate::Application::rate_limit).
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Whether answers on this route get [entity tags](crate::Application::etag); unless called it is as the handler or
+    /// the application says.
+    pub fn etag(mut self, yes: bool) -> Self {
+        self.switches.tags = Some(yes);
         self
     }
 

@@ -59,7 +59,7 @@ async fn an_unknown_path_is_404_and_a_method_not_supported_405_with_allow() {
         call(&app, get("/none")).await.status(),
         StatusCode::NOT_FOUND
     );
-    for (path, allowed) in [("/", "GET, HEAD, POST"), ("/f", "GET, HEAD")] {
+    for (path, allowed) in [("/", "GET, HEAD, POST"), ("/f", "GET, HEAD, OPTIONS")] {
         let mut request = get(path);
         *request.method_mut() = Method::DELETE;
         let response = call(&app, request).await;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod application;
 #[cfg(feature = "bottle")]
 #[cfg(test)]
@@ -15,15 +17,21 @@ mod client;
 mod context_input;
 #[cfg(test)]
 mod context_output;
+#[cfg(test)]
+mod debug_page;
 #[cfg(feature = "hyper-http1")]
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod etags;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod handler_hooks;
+#[cfg(test)]
+mod layers;
 #[cfg(feature = "locale")]
 #[cfg(test)]
 mod locale;
@@ -39,12 +47,19 @@ mod mount;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod rate_limits;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod routing;
 #[cfg(feature = "security")]
 #[cfg(test)]
 mod security;
+#[cfg(feature = "security")]
+#[cfg(test)]
+mod security_headers;
 #[cfg(test)]
 mod static_files;
 #[cfg(test)]

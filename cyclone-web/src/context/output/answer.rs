@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
 
-use super::{HTML, Output, Phase, RequestContext, Written, or_empty, take};
+use super::{HTML, Output, Phase, RequestContext, Written, marks, or_empty, take};
 use crate::body::Body;
 use crate::error::Error;
 use crate::response::{Kind, Response};
@@ -20,8 +20,14 @@ impl RequestContext {
         self.output.status = status;
     }
 
-    /// Sets the headers of an error in the place of any of their names.
+    /// Sets the headers of an error in the place of any of their names, those of every response, and its reason phrase.
     pub(crate) fn add_error_headers(&mut self, error: &Error) {
+        self.add_standing_headers();
+        if let Some(reason) = error.reason_phrase()
+            && let Err(refused) = self.set_status_with_reason(error.status(), reason)
+        {
+            tracing::debug!(%refused, "reason phrase left out");
+        }
         if error.headers().is_empty() {
             return;
         }
@@ -101,8 +107,9 @@ impl RequestContext {
             return self.respond_without_end(status);
         }
         match response.kind {
-            Kind::Written if !self.is_flushed() => Outcome::Written(self),
-            Kind::Written => self.end_stream(),
+            Kind::Written if self.output.phase == Phase::Open => Outcome::Written(self),
+            Kind::Written if self.is_flushed() => self.end_stream(),
+            Kind::Written => self.respond_marked(),
             Kind::Http(response) => self.respond_with(*response),
         }
     }
@@ -121,6 +128,9 @@ impl RequestContext {
             if let Some(headers) = &mut self.output.headers {
                 headers.remove(header::CONTENT_TYPE);
                 headers.remove(header::CONTENT_LENGTH);
+                if status == StatusCode::NOT_MODIFIED {
+                    marks::strip_representation(headers);
+                }
             }
             return Written::Nothing;
         }
@@ -197,6 +207,9 @@ impl RequestContext {
     fn foreign_response(&mut self, mut response: http::Response<Body>) -> http::Response<Body> {
         self.output.status = response.status();
         self.output.written = Written::Nothing;
+        if self.output.phase == Phase::Marked {
+            self.mark_foreign(&mut response);
+        }
         let (_status, ours) = self.take_head(false);
         let length = content_length(response.headers());
         let exact = http_body::Body::size_hint(response.body()).exact();

@@ -104,6 +104,18 @@ fn status_line(
     }
 }
 
+/// Changes the reason phrase of the head that begins at `start`. The phrase has no end of a line.
+#[cold]
+pub(crate) fn set_reason(out: &mut Vec<u8>, start: usize, reason: &[u8]) {
+    let head = out.get(start..).unwrap_or_default();
+    let end = memchr::memchr(b'\r', head).unwrap_or(head.len());
+    let from = PHRASE_AT.min(end);
+    out.splice(start + from..start + end, reason.iter().copied());
+}
+
+/// The place of the reason phrase in a status line.
+const PHRASE_AT: usize = "HTTP/1.1 200 ".len();
+
 /// Appends the fields that are not the connection's business, each behind the end of a line, and says whether there
 /// was a `date`.
 fn fields(out: &mut Vec<u8>, headers: &HeaderMap, connection: Disposition) -> bool {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use cyclone_core::upgrade::UpgradeSender;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use hyper::ext::ReasonPhrase;
 
 use super::{Ending, Machine};
 use crate::body::{Body, WHOLE_BYTES};
@@ -62,7 +63,11 @@ impl Machine {
     pub(crate) fn respond(&mut self, response: Response<Body>, now: Instant) -> Option<Body> {
         let (head, mut body) = response.into_parts();
         let known = http_body::Body::size_hint(&body).exact();
+        let start = self.outbox.buffer().len();
         let sends = self.begin_response(head.status, &head.headers, None, known, now)?;
+        if let Some(reason) = head.extensions.get::<ReasonPhrase>() {
+            encode::set_reason(self.outbox.buffer(), start, reason.as_bytes());
+        }
         if !sends {
             body.set_unsent();
             drop(body);
