@@ -165,6 +165,8 @@
 //! | `decompression` | no | `Application::decompress_requests`: bodies that come compressed |
 //! | `client` | no | `client`: requests to other servers, `cx.http_client()`; for `https` add `ring` or `aws-lc-rs` |
 //! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
+//! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
+//! | `embed` | no | `StaticFiles::embedded`: files in the program, by [rust-embed](https://docs.rs/rust-embed) |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
@@ -183,6 +185,14 @@
 //! HTTP/2. A test client, a project generator.
 //! An application compresses nothing itself: files may be compressed before, for the rest take tower-http's
 //! [layer](#layers). WebSockets over HTTP/2. An HTTP client, a test client, a project generator.
+//! HTTP/2. An HTTP client, a test client, a project generator.
+//! The address of a client behind a proxy: [`RequestContext::remote_ip`] is the
+//! proxy's. Locales, UI modules. Multipart forms: the body is there, but
+//! proxy's. Signed cookies, XSRF protection, authentication, UI modules. Multipart forms: the body is there, but
+//! nothing takes it apart. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! proxy's. Signed cookies, XSRF protection, authentication, locales, UI modules. Regex and host routes. An `ETag` of what handlers write ([`Precondition`] evaluates one of your
+//! own). Compression of responses: files may be compressed before, for the rest take tower-http's layer. WebSockets over
+//! HTTP/2. An HTTP client, a project generator.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -266,6 +276,8 @@ pub use cyclone_sse as sse;
 pub use cyclone_websocket as websocket;
 #[cfg(feature = "templates")]
 pub use minijinja;
+#[cfg(feature = "embed")]
+pub use rust_embed;
 
 pub use application::{Application, ApplicationProtocol};
 pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
@@ -318,7 +330,7 @@ pub use signed::{
 pub use slashes::Slashes;
 pub use static_files::{
     MAX_CACHED_FILE, STATIC_CACHE_ENTRIES, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, STATIC_CHUNK,
-    StaticError, StaticFiles, StaticStatistics,
+    StaticError, StaticFile, StaticFiles, StaticStatistics,
 };
 #[cfg(feature = "templates")]
 pub use templates::{

@@ -1,10 +1,13 @@
 //! Files of a directory over HTTP.
 
 mod cache;
+#[cfg(feature = "embed")]
+mod embedded;
 mod encoding;
 mod entry;
 mod error;
 mod file;
+mod hooks;
 mod look;
 mod path;
 mod respond;
@@ -30,11 +33,13 @@ use tokio::task::spawn_blocking;
 
 use self::cache::{Cache, Cached};
 pub use self::error::StaticError;
+pub use self::hooks::StaticFile;
 use self::look::Looks;
 use self::respond::{Answer, Opening};
 use self::settings::{Settings, Target};
 use self::statistics::Counts;
 pub use self::statistics::StaticStatistics;
+pub(crate) use self::versions::PATH;
 #[cfg(feature = "multipart")]
 pub(crate) use self::{
     file::read,
@@ -225,6 +230,10 @@ impl StaticFiles {
     /// # Errors
     /// Those of the file system; `NotADirectory` when it is something else.
     pub fn check(&self) -> io::Result<()> {
+        #[cfg(feature = "embed")]
+        if self.settings.embedded.is_some() {
+            return Ok(());
+        }
         std::fs::read_dir(&self.settings.root).map(|_| ())
     }
 

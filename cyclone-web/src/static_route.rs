@@ -1,21 +1,33 @@
 //! Static files as a route.
 
 use http::Method;
+use percent_encoding::utf8_percent_encode;
 
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::handler::RequestHandler;
 use crate::response::Response;
-use crate::static_files::{StaticError, StaticFiles};
+use crate::static_files::{PATH, StaticError, StaticFiles};
 
 /// Serves the files below a prefix; the pattern has the rest of the path as `path`, or no parameter at all.
 pub(crate) struct StaticRoute {
     files: StaticFiles,
+    /// The one file that is served, as in a path; otherwise the path says which.
+    name: Option<Box<str>>,
 }
 
 impl StaticRoute {
     pub(crate) fn new(files: StaticFiles) -> Self {
-        Self { files }
+        Self { files, name: None }
+    }
+
+    /// Serves one file, whatever the path.
+    pub(crate) fn of_file(files: StaticFiles, name: &str) -> Self {
+        let name = utf8_percent_encode(name, PATH).to_string();
+        Self {
+            files,
+            name: Some(name.into()),
+        }
     }
 }
 
@@ -31,7 +43,10 @@ impl RequestHandler for StaticRoute {
         if *cx.method() == Method::OPTIONS {
             return Ok(None);
         }
-        let path = cx.raw_path_argument("path");
+        let path = match &self.name {
+            Some(name) => name,
+            None => cx.raw_path_argument("path"),
+        };
         let served = self
             .files
             .try_serve(cx.method(), cx.uri(), path, cx.headers());

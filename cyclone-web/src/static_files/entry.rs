@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::encoding::{Encoding, negotiate};
 use super::file::{self, Representation, Stamp};
+use super::hooks::{Hooks, StaticFile};
+use super::settings::Settings;
 
 /// Bytes that an entry is counted for besides its representations.
 const ENTRY_OVERHEAD: u64 = 512;
@@ -75,11 +77,17 @@ impl Variant {
     }
 
     /// Makes the headers of a whole answer.
-    fn prepare(&mut self, content_type: &HeaderValue, varies: bool, cache: Option<&HeaderValue>) {
+    fn prepare(
+        &mut self,
+        described: &StaticFile<'_>,
+        varies: bool,
+        cache: Option<&HeaderValue>,
+        hooks: &Hooks,
+    ) {
         let file = &self.file;
         let mut headers = HeaderMap::with_capacity(9);
         file.describe(&mut headers, varies);
-        headers.insert(CONTENT_TYPE, content_type.clone());
+        headers.insert(CONTENT_TYPE, described.content_type.clone());
         headers.insert(CONTENT_LENGTH, HeaderValue::from(file.size));
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         if let Some(name) = file.encoding.name() {
@@ -88,11 +96,13 @@ impl Variant {
         if let Some(value) = cache {
             headers.insert(CACHE_CONTROL, value.clone());
         }
+        hooks.prepare(described, &mut headers);
         self.headers = headers;
     }
 
     fn cost(&self) -> u64 {
         let content = self.file.content.as_ref();
+        let content = content.filter(|_| !self.file.is_borrowed);
         REPRESENTATION_OVERHEAD + content.map_or(0, |content| content.len() as u64)
     }
 }
@@ -117,7 +127,7 @@ impl Entry {
         name: &str,
         identity: Variant,
         siblings: Vec<Sibling>,
-        cache_control: Option<&HeaderValue>,
+        settings: &Settings,
         now: SystemTime,
     ) -> Self {
         let mut entry = Self {
@@ -132,9 +142,18 @@ impl Entry {
             siblings,
         };
         let varies = entry.varies();
+        let described = StaticFile {
+            path: name,
+            modified: entry.identity.file.stamp.modified,
+            content_type: &entry.content_type,
+            size: entry.identity.file.size,
+        };
+        let hooks = &settings.hooks;
+        let cache = hooks.cache_control(&described);
+        let cache = cache.as_ref().or(settings.cache_control.as_ref());
         let used = entry.siblings.iter_mut().filter_map(|s| s.file.as_mut());
         for variant in std::iter::once(&mut entry.identity).chain(used) {
-            variant.prepare(&entry.content_type, varies, cache_control);
+            variant.prepare(&described, varies, cache, hooks);
         }
         entry
     }

@@ -54,6 +54,17 @@ impl Stamp {
         }
     }
 
+    /// That of a file in the program: it never settles, and so is found anew at every look.
+    #[cfg(feature = "embed")]
+    fn embedded(modified: Option<SystemTime>, size: u64) -> Self {
+        Self {
+            modified,
+            size,
+            changed: None,
+            identity: (0, 0),
+        }
+    }
+
     /// Whether any later change shows in the stamp.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         self.changed
@@ -77,6 +88,8 @@ pub(super) struct Representation {
     pub(super) last_modified: Option<HeaderValue>,
     /// All of a small file.
     pub(super) content: Option<Bytes>,
+    /// The content is part of the program, and takes no memory of the cache.
+    pub(super) is_borrowed: bool,
 }
 
 /// What is at a name.
@@ -130,7 +143,26 @@ impl Representation {
             etag,
             last_modified: stamp.modified.and_then(http_date::header_value),
             content,
+            is_borrowed: false,
         }
+    }
+
+    /// A file in the program; its tag is that of the same file on a disk.
+    #[cfg(feature = "embed")]
+    pub(super) fn embedded(
+        encoding: Encoding,
+        modified: Option<SystemTime>,
+        hash: &[u8; 32],
+        content: Bytes,
+        is_borrowed: bool,
+    ) -> Result<Self, StaticError> {
+        let stamp = Stamp::embedded(modified, content.len() as u64);
+        let etag = ETag::strong(&hex(&hash[..TAG_BYTES]));
+        let etag = etag.map_err(|error| StaticError::Io(io::Error::other(error)))?;
+        Ok(Self {
+            is_borrowed,
+            ..Self::new(encoding, stamp, etag, Some(content))
+        })
     }
 }
 

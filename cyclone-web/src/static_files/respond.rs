@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::entry::{Entry, IMMUTABLE, Variant};
 use super::file::{self, Stamp};
+use super::hooks::Hooks;
 use super::stream::{FileBody, Part, read_first};
 use super::{StaticError, StaticFiles, blocking};
 use crate::body::Body;
@@ -126,12 +127,15 @@ impl StaticFiles {
         let mut headers = HeaderMap::with_capacity(6);
         variant.file.describe(&mut headers, entry.varies());
         let cache_control = match version {
-            Version::None => self.settings.cache_control.clone(),
+            Version::None => variant.headers.get(CACHE_CONTROL).cloned(),
             Version::Current => Some(IMMUTABLE),
             Version::Other => Some(OTHER_VERSION),
         };
         if let Some(value) = cache_control {
             headers.insert(CACHE_CONTROL, value);
+        }
+        if self.settings.hooks.add_headers() {
+            Hooks::without_content(variant, &mut headers);
         }
         *response.headers_mut() = headers;
         Answer::Ready(response)

@@ -7,9 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
+#[cfg(feature = "embed")]
+use super::embedded::Embedded;
 use super::encoding::Encoding;
 use super::entry::{Entry, Sibling, Variant};
 use super::file::{self, Found};
+use super::hooks::Hooks;
 use super::{
     MAX_CACHED_FILE, STATIC_CACHE_SIZE, STATIC_CHECK_INTERVAL, StaticError, path::normalize,
 };
@@ -28,6 +31,10 @@ pub(super) struct Settings {
     pub(super) cache_size: u64,
     pub(super) cached_file_size: u64,
     pub(super) check_interval: Duration,
+    pub(super) hooks: Hooks,
+    /// Files of the program, in the place of a directory.
+    #[cfg(feature = "embed")]
+    pub(super) embedded: Option<Embedded>,
     /// What the time stamps of files are compared with.
     pub(super) clock: fn() -> SystemTime,
 }
@@ -60,6 +67,9 @@ impl Settings {
             cache_size: STATIC_CACHE_SIZE,
             cached_file_size: MAX_CACHED_FILE,
             check_interval: STATIC_CHECK_INTERVAL,
+            hooks: Hooks::default(),
+            #[cfg(feature = "embed")]
+            embedded: None,
             clock: SystemTime::now,
         }
     }
@@ -87,7 +97,7 @@ impl Settings {
     /// Reads what is at a name. Blocks.
     pub(super) fn load(&self, name: &str) -> Result<Target, StaticError> {
         let now = (self.clock)();
-        let find = |name: &str, encoding| file::find(&self.root, name, encoding, self.whole(), now);
+        let find = |name: &str, encoding| self.look_at(name, encoding, now);
         let identity = match find(name, Encoding::Identity)? {
             Found::File(file) => Variant::new(file),
             Found::Directory => return Ok(Target::Directory),
@@ -110,8 +120,20 @@ impl Settings {
                 });
             }
         }
-        let cache_control = self.cache_control.as_ref();
-        let entry = Entry::new(name, identity, siblings, cache_control, now);
+        let entry = Entry::new(name, identity, siblings, self, now);
         Ok(Target::File(Arc::new(entry)))
+    }
+
+    fn look_at(
+        &self,
+        name: &str,
+        encoding: Encoding,
+        now: SystemTime,
+    ) -> Result<Found, StaticError> {
+        #[cfg(feature = "embed")]
+        if let Some(embedded) = &self.embedded {
+            return embedded.find(name, encoding);
+        }
+        file::find(&self.root, name, encoding, self.whole(), now)
     }
 }

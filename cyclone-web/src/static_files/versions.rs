@@ -9,7 +9,7 @@ use super::cache::Cached;
 use super::{StaticFiles, path};
 
 /// What may stand in a path as it is.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'_')
     .remove(b'.')

@@ -1,5 +1,9 @@
 //! Static files over a connection.
 
+#[cfg(feature = "embed")]
+mod embedded;
+mod routes;
+
 use std::fs::{self, File};
 
 use cyclone_web::{Application, StaticFiles};
