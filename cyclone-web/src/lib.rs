@@ -166,6 +166,7 @@
 //! | `client` | no | `client`: requests to other servers, `cx.http_client()`; for `https` add `ring` or `aws-lc-rs` |
 //! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
 //! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
+//! | `test` | no | `test`: a client in memory, a server on a free port, WebSockets, events, time, for tests |
 //! | `embed` | no | `StaticFiles::embedded`: files in the program, by [rust-embed](https://docs.rs/rust-embed) |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
@@ -264,6 +265,8 @@ mod static_route;
 mod stream;
 #[cfg(feature = "templates")]
 mod templates;
+#[cfg(feature = "test")]
+pub mod test;
 mod user;
 #[cfg(feature = "security")]
 mod xsrf;

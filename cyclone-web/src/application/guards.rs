@@ -92,6 +92,16 @@ impl Application {
         self
     }
 
+    /// What the client of a test needs to be taken for a browser that was here before.
+    #[cfg(all(feature = "security", feature = "test"))]
+    pub(crate) fn secrets_of_tests(&self) -> (Option<CookieSecrets>, Xsrf) {
+        let shared = &self.shared;
+        let secrets = shared.cookie_secrets.as_deref().cloned();
+        let guards = shared.guards.as_deref();
+        let xsrf = guards.and_then(|guards| guards.xsrf.as_deref());
+        (secrets, xsrf.cloned().unwrap_or_default())
+    }
+
     pub(super) fn edit_guards(&mut self) -> &mut Guards {
         Arc::make_mut(self.edit().guards.get_or_insert_default())
     }

@@ -66,6 +66,15 @@ mod static_files;
 mod streaming;
 #[cfg(test)]
 mod support;
+#[cfg(all(
+    feature = "test",
+    feature = "multipart",
+    feature = "security",
+    feature = "sse",
+    feature = "websocket"
+))]
+#[cfg(test)]
+mod testkit;
 #[cfg(all(feature = "self-signed", feature = "ring"))]
 #[cfg(test)]
 mod tls;
