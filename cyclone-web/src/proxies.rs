@@ -45,7 +45,7 @@ pub struct TrustedProxies {
 enum Headers {
     Forwarded,
     XForwarded,
-    XHeaders,
+    AsTornado,
 }
 
 impl TrustedProxies {
@@ -62,7 +62,7 @@ impl TrustedProxies {
     /// The headers and the precedence of Tornado's `xheaders`: `X-Real-Ip` before `X-Forwarded-For`, `X-Scheme` before
     /// `X-Forwarded-Proto`. Only for proxies that set `X-Real-Ip` and `X-Scheme` or take them away, since they win.
     pub fn xheaders(networks: impl IntoIterator<Item = Network>) -> Self {
-        Self::new(networks, Headers::XHeaders)
+        Self::new(networks, Headers::AsTornado)
     }
 
     fn new(networks: impl IntoIterator<Item = Network>, headers: Headers) -> Self {
@@ -108,7 +108,7 @@ impl TrustedProxies {
         let mut client = match self.headers {
             Headers::Forwarded => forwarded::client(headers, trusts),
             Headers::XForwarded => fields::client(headers, false, trusts),
-            Headers::XHeaders => fields::client(headers, true, trusts),
+            Headers::AsTornado => fields::client(headers, true, trusts),
         };
         if !self.host {
             client.host = None;

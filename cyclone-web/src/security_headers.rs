@@ -80,7 +80,7 @@ impl SecurityHeaders {
     pub fn content_security_policy(mut self, policy: impl Into<String>) -> Self {
         let text = policy.into();
         let plain = text.replace(&format!(" {SOURCE}"), "").replace(SOURCE, "");
-        let plain = value(plain);
+        let plain = value(&plain);
         self.policy = Some(Policy { text, plain });
         self
     }
@@ -95,14 +95,14 @@ impl SecurityHeaders {
     /// proxy that is [trusted](crate::Application::trusted_proxies) to say so). Begin with minutes: it cannot be taken
     /// back.
     pub fn hsts(mut self, max_age: Duration) -> Self {
-        self.hsts = Some(value(format!("max-age={}", max_age.as_secs())));
+        self.hsts = Some(value(&format!("max-age={}", max_age.as_secs())));
         self
     }
 
     /// As [`hsts`](Self::hsts), for all hosts below this one too.
     pub fn hsts_with_subdomains(mut self, max_age: Duration) -> Self {
         let seconds = max_age.as_secs();
-        self.hsts = Some(value(format!("max-age={seconds}; includeSubDomains")));
+        self.hsts = Some(value(&format!("max-age={seconds}; includeSubDomains")));
         self
     }
 
@@ -119,7 +119,7 @@ impl SecurityHeaders {
 
     /// Sets another header, `Permissions-Policy` for instance.
     pub fn header(mut self, name: HeaderName, text: &str) -> Self {
-        self.fixed.insert(name, value(text.to_owned()));
+        self.fixed.insert(name, value(text));
         self
     }
 
@@ -164,7 +164,7 @@ impl SecurityHeaders {
     clippy::panic,
     reason = "a mistake in the configuration, found at the start"
 )]
-fn value(text: String) -> HeaderValue {
+fn value(text: &str) -> HeaderValue {
     match HeaderValue::try_from(text.trim()) {
         Ok(value) => value,
         Err(_invalid) => panic!("`{text}` cannot be the value of a header"),
