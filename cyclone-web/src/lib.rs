@@ -168,6 +168,7 @@
 //! | `decompression` | no | [`Application::decompress_requests`]: bodies that come compressed |
 //! | `test` | no | `test`: a client in memory, a server on a free port, WebSockets, events, time, for tests |
 //! | `embed` | no | `StaticFiles::embedded`: files in the program, by [rust-embed](https://docs.rs/rust-embed) |
+//! | `autoreload` | no | `Autoreload`: debug builds start anew when they were built anew |
 //! | `websocket` | no | `cx.websocket(..)`; `cyclone-websocket` as `cyclone_web::websocket` |
 //! | `sse` | no | `cx.event_stream(..)`, `cx.last_event_id()`; `cyclone-sse` as `cyclone_web::sse` |
 //! | `sqlite` | no | `cyclone-sqlite`, with SQLite compiled in, as `cyclone_web::sqlite` |
@@ -201,6 +202,8 @@
 pub mod admin;
 mod application;
 mod arguments;
+#[cfg(feature = "autoreload")]
+mod autoreload;
 mod body;
 #[cfg(feature = "bottle")]
 pub mod bottle;
@@ -284,6 +287,8 @@ pub use rust_embed;
 
 pub use application::{Application, ApplicationProtocol};
 pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
+#[cfg(feature = "autoreload")]
+pub use autoreload::{AUTORELOAD_INTERVAL, AUTORELOAD_MAX_FILES, Autoreload};
 pub use body::{Body, BodyError, BodyErrorKind};
 pub use conditional::{Precondition, Validators};
 pub use context::{MAX_REASON, RequestContext};

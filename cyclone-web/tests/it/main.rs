@@ -7,6 +7,9 @@ mod admin;
 mod answers;
 #[cfg(test)]
 mod application;
+#[cfg(all(feature = "autoreload", feature = "test"))]
+#[cfg(test)]
+mod autoreload;
 #[cfg(feature = "bottle")]
 #[cfg(test)]
 mod bottle;
