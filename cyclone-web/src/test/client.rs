@@ -195,15 +195,16 @@ pub struct TestClientBuilder {
 impl TestClientBuilder {
     fn of_application(app: Application) -> Self {
         #[cfg(feature = "security")]
-        let (secrets, xsrf) = app.secrets_of_tests();
-        let this = Self::for_protocol(app);
-        #[cfg(feature = "security")]
-        let this = Self {
-            secrets,
-            xsrf,
-            ..this
-        };
-        this
+        {
+            let (secrets, xsrf) = app.secrets_of_tests();
+            Self {
+                secrets,
+                xsrf,
+                ..Self::for_protocol(app)
+            }
+        }
+        #[cfg(not(feature = "security"))]
+        Self::for_protocol(app)
     }
 
     /// A client of any protocol that speaks HTTP: an [`Http`](crate::Http) with an axum router, one of your own.

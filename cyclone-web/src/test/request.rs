@@ -211,7 +211,7 @@ impl TestRequest {
         let body = match &mut self.content {
             Content::None => Body::empty(),
             Content::Whole(bytes) => Body::from(bytes.clone()),
-            Content::Stream(body) => std::mem::replace(body, Body::empty()),
+            Content::Stream(body) => std::mem::take(body),
         };
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();

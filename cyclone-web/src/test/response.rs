@@ -113,7 +113,8 @@ impl TestResponse {
     }
 }
 
-/// An answer whose body is read as it comes. Dropping it closes the connection, as a client does that goes away.
+/// An answer whose body is read as it comes. Dropping it closes the connection, as a client does that goes away: a handler
+/// that writes notices at once, one that only waits after [`Limits::half_close_grace`](crate::Limits), 10 s.
 pub struct TestStream {
     head: response::Parts,
     body: Body,

@@ -169,7 +169,7 @@ impl TestWebSocket {
                     Some(Ok(Message::Binary(bytes))) => TestMessage::Binary(bytes),
                     Some(Ok(Message::Ping(payload))) => TestMessage::Ping(payload),
                     Some(Ok(Message::Pong(payload))) => TestMessage::Pong(payload),
-                    Some(Ok(Message::Close(frame))) => TestMessage::Close(frame.map(said)),
+                    Some(Ok(Message::Close(frame))) => TestMessage::Close(frame.as_ref().map(said)),
                 }));
             }
         };
@@ -220,7 +220,7 @@ impl TestWebSocket {
     }
 }
 
-fn said(frame: CloseFrame) -> (u16, String) {
+fn said(frame: &CloseFrame) -> (u16, String) {
     (frame.code.into(), frame.reason.as_str().to_owned())
 }
 

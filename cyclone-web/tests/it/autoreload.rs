@@ -1,5 +1,7 @@
 //! Programs that start anew.
 
+mod upgrade;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
