@@ -32,6 +32,9 @@ use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::request_span::RequestSpan;
 use crate::router::{Found, Names, PathParameters, Route, Routes, UrlSpec};
+use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
+#[cfg(feature = "sessions")]
+use crate::sessions::Sessions;
 #[cfg(feature = "security")]
 use crate::signed::CookieSecrets;
 use crate::static_files::StaticFiles;
@@ -50,6 +53,8 @@ mod languages;
 #[cfg(feature = "templates")]
 mod pages;
 mod routing;
+#[cfg(feature = "sessions")]
+mod sessions;
 
 /// What every request of an application shares.
 #[derive(Clone)]
@@ -77,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) proxies: Option<Arc<TrustedProxies>>,
     #[cfg(feature = "security")]
     pub(crate) cookie_secrets: Option<Arc<CookieSecrets>>,
+    #[cfg(feature = "sessions")]
+    pub(crate) sessions: Option<Arc<Sessions>>,
     /// Forms are read before their handlers.
     #[cfg(feature = "multipart")]
     pub(crate) multipart: Option<Arc<MultipartConfig>>,
@@ -160,6 +167,8 @@ impl Application {
                 proxies: None,
                 #[cfg(feature = "security")]
                 cookie_secrets: None,
+                #[cfg(feature = "sessions")]
+                sessions: None,
                 #[cfg(feature = "multipart")]
                 multipart: None,
                 #[cfg(feature = "decompression")]

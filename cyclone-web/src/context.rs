@@ -44,6 +44,8 @@ mod protocols;
 mod routing;
 #[cfg(feature = "security")]
 mod security_headers;
+#[cfg(feature = "sessions")]
+mod sessions;
 #[cfg(feature = "security")]
 mod signed;
 mod standing;

@@ -121,12 +121,30 @@ impl Error {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR).log(log)
     }
 
-    /// A 401 with a challenge, as cyclone's `HTTPAuthenticationRequired`; `challenge` is the value of
-    /// `WWW-Authenticate`, `Basic realm="files"` for instance.
+    /// A 401 with a challenge of any scheme, as cyclone's `HTTPAuthenticationRequired`: a
+    /// [`Challenge`](crate::Challenge), or the value of `WWW-Authenticate` as it is. What is no header value makes it a
+    /// 500.
     #[must_use]
     #[track_caller]
-    pub fn authentication_required(challenge: HeaderValue) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED).header(http::header::WWW_AUTHENTICATE, challenge)
+    pub fn authentication_required<C>(challenge: C) -> Self
+    where
+        C: TryInto<HeaderValue>,
+        C::Error: fmt::Display,
+    {
+        Self::new(StatusCode::UNAUTHORIZED).challenge(challenge)
+    }
+
+    /// Adds another challenge: a client takes the scheme it likes best.
+    #[must_use]
+    pub fn challenge<C>(self, challenge: C) -> Self
+    where
+        C: TryInto<HeaderValue>,
+        C::Error: fmt::Display,
+    {
+        match challenge.try_into() {
+            Ok(challenge) => self.header(http::header::WWW_AUTHENTICATE, challenge),
+            Err(invalid) => Self::internal(invalid.to_string()),
+        }
     }
 
     /// A 405 that names the methods which are allowed (RFC 9110, 15.5.6).
@@ -290,6 +308,13 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     }
     if let Some(arguments) = error.downcast_ref::<ArgumentsError>() {
         return Some(arguments.status());
+    }
+    if let Some(credentials) = error.downcast_ref::<crate::auth::AuthorizationError>() {
+        return Some(credentials.status());
+    }
+    #[cfg(feature = "aws-auth")]
+    if let Some(signature) = error.downcast_ref::<crate::aws::AwsSignatureError>() {
+        return Some(signature.status());
     }
     if let Some(misfit) = error.downcast_ref::<DeserializeError>() {
         return Some(misfit.status());

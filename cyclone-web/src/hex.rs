@@ -10,7 +10,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Reads pairs of digits of either case; `None` when there is anything else.
-#[cfg(feature = "security")]
+#[cfg(any(test, feature = "aws-auth", feature = "security"))]
 pub(crate) fn decode(digits: &[u8]) -> Option<Vec<u8>> {
     let (pairs, []) = digits.as_chunks::<2>() else {
         return None;
@@ -21,7 +21,7 @@ pub(crate) fn decode(digits: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-#[cfg(feature = "security")]
+#[cfg(any(test, feature = "aws-auth", feature = "security"))]
 fn value(digit: u8) -> Option<u8> {
     let value = char::from(digit).to_digit(16)?;
     u8::try_from(value).ok()

@@ -137,6 +137,12 @@
 //! | clients that a rate limit counts at once | 65,536; [`RateLimit::max_clients`] | who has used least is forgotten |
 //! | wait for the store of a rate limit * | 1 s | this process counts alone |
 //! | reason phrase * | 256 bytes | an error of `set_status_with_reason` |
+//! | parameters of credentials * | 64 | 400 |
+//! | nonce of `Digest`, nonces whose uses are remembered | 5 min, 10,000; `Digest` | the client gets a new one |
+//! | clock of a client that signs for S3, life of a signed URL | 15 min, 7 days; `AwsSignatures` | 403 |
+//! | session without a request, in all | 1 day, 30 days; `Sessions` | as absent |
+//! | session in a store | 64 KiB; `Sessions` | an error of `save` |
+//! | waiting for others that write the same session * | 5 s | 503 |
 //! | age of a signed value, an XSRF cookie | 31 days, 30 days for users | as absent |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
 //! | catalogue *, languages * | 16 MiB, 1,000 | an error at the start |
@@ -157,9 +163,12 @@
 //! | `admin` | no | `admin::Admin`: health, metrics and a live page of the server |
 //! | `metrics` | no | requests are counted, and all numbers go through the [`metrics`](https://docs.rs/metrics) facade |
 //! | `opentelemetry` | no | the same through the API of OpenTelemetry |
+//! | `auth` | no | `Basic` and `Digest` authentication |
+//! | `aws-auth` | no | `AwsSignatures`: requests signed as those of S3 and its like |
 //! | `security` | no | signed values and cookies, `Xsrf`; formats of Tornado and cyclone |
 //! | `private-cookies` | no | encrypted cookies |
 //! | `locale` | no | `locale`: gettext and CSV catalogues, `cx.locale()`, the program `cyclone-gettext` |
+//! | `sessions` | no | `Sessions` of users, in a store or in signed cookies: `cx.user_session()` |
 //! | `templates` | no | `Templates`, `cx.render(..)`; [minijinja](https://docs.rs/minijinja) is re-exported |
 //! | `multipart` | no | forms with files: `cx.multipart()` part by part, `cx.file(..)` in memory or in temporary files |
 //! | `decompression` | no | `Application::decompress_requests`: bodies that come compressed |
@@ -204,6 +213,9 @@ mod application;
 mod arguments;
 #[cfg(feature = "autoreload")]
 mod autoreload;
+mod auth;
+#[cfg(feature = "aws-auth")]
+mod aws;
 mod body;
 #[cfg(feature = "bottle")]
 pub mod bottle;
@@ -225,6 +237,7 @@ mod guards;
 mod handler;
 mod head;
 #[cfg(any(feature = "client", feature = "security"))]
+#[cfg(any(feature = "auth", feature = "aws-auth", feature = "security"))]
 mod hex;
 mod host;
 mod http_date;
@@ -246,6 +259,7 @@ mod parameters;
 mod private;
 mod proxies;
 #[cfg(feature = "security")]
+#[cfg(any(feature = "auth", feature = "security"))]
 mod random;
 mod range;
 mod rate_limit;
@@ -258,6 +272,8 @@ mod request_view;
 mod response;
 mod router;
 mod running;
+#[cfg(feature = "sessions")]
+mod sessions;
 #[cfg(feature = "security")]
 mod security_headers;
 #[cfg(feature = "security")]
@@ -289,6 +305,16 @@ pub use application::{Application, ApplicationProtocol};
 pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
 #[cfg(feature = "autoreload")]
 pub use autoreload::{AUTORELOAD_INTERVAL, AUTORELOAD_MAX_FILES, Autoreload};
+pub use auth::{AuthorizationError, Challenge, Credentials, InvalidChallenge, MAX_AUTH_PARAMETERS};
+#[cfg(feature = "auth")]
+pub use auth::{
+    Basic, BasicCredentials, DIGEST_NONCE_AGE, Digest, DigestAlgorithm, DigestSecret, DigestUser,
+    MAX_DIGEST_NONCES,
+};
+#[cfg(feature = "aws-auth")]
+pub use aws::{
+    AWS_MAX_EXPIRES, AWS_MAX_SKEW, AwsPayload, AwsSignatureError, AwsSignatures, AwsSigner,
+};
 pub use body::{Body, BodyError, BodyErrorKind};
 pub use conditional::{Precondition, Validators};
 pub use context::{MAX_REASON, RequestContext};
@@ -328,6 +354,10 @@ pub use response::Response;
 #[cfg(feature = "regex")]
 pub use router::regex;
 pub use router::{UrlSpec, url};
+#[cfg(feature = "sessions")]
+pub use sessions::{
+    MAX_SESSION_SIZE, SESSION_IDLE, SESSION_LIFE, SESSION_LOCK_TIMEOUT, Sessions, UserSession,
+};
 #[cfg(feature = "security")]
 pub use security_headers::SecurityHeaders;
 #[cfg(feature = "security")]

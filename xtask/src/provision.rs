@@ -99,10 +99,11 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// Packages of the Python environment: clients of SSH, HTTP and SSE, reader of metrics, event socket client and server,
+/// Packages of the Python environment: clients of SSH, S3, HTTP and SSE, reader of metrics, event socket client and server,
 /// WebSocket client and server, Tornado.
 const PYTHON_PACKAGES: &[&str] = &[
     "asyncssh==2.24.1",
+    "boto3==1.44.5",
     "genesis==2026.10.18",
     "httpx==0.28.1",
     "httpx-sse==0.4.3",

@@ -16,6 +16,12 @@ mod bottle;
 #[cfg(feature = "client")]
 #[cfg(test)]
 mod client;
+#[cfg(feature = "auth")]
+#[cfg(test)]
+mod auth;
+#[cfg(feature = "aws-auth")]
+#[cfg(test)]
+mod aws;
 #[cfg(test)]
 mod context_input;
 #[cfg(test)]
@@ -63,6 +69,9 @@ mod security;
 #[cfg(feature = "security")]
 #[cfg(test)]
 mod security_headers;
+#[cfg(feature = "sessions")]
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod static_files;
 #[cfg(test)]
