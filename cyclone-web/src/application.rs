@@ -32,7 +32,6 @@ use crate::refusal::{MethodNotAllowed, NotFound};
 use crate::request_log::log_request;
 use crate::request_span::RequestSpan;
 use crate::router::{Found, Names, PathParameters, Route, Routes, UrlSpec};
-use crate::router::{Found, Names, PathParameters, Routes, UrlSpec, url};
 #[cfg(feature = "sessions")]
 use crate::sessions::Sessions;
 #[cfg(feature = "security")]
