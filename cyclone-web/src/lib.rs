@@ -211,9 +211,9 @@
 pub mod admin;
 mod application;
 mod arguments;
+mod auth;
 #[cfg(feature = "autoreload")]
 mod autoreload;
-mod auth;
 #[cfg(feature = "aws-auth")]
 mod aws;
 mod body;
@@ -272,10 +272,10 @@ mod request_view;
 mod response;
 mod router;
 mod running;
-#[cfg(feature = "sessions")]
-mod sessions;
 #[cfg(feature = "security")]
 mod security_headers;
+#[cfg(feature = "sessions")]
+mod sessions;
 #[cfg(feature = "security")]
 mod signed;
 mod slashes;
@@ -303,14 +303,14 @@ pub use rust_embed;
 
 pub use application::{Application, ApplicationProtocol};
 pub use arguments::{Arguments, ArgumentsError, DeserializeError, MAX_ARGUMENTS, from_pairs};
-#[cfg(feature = "autoreload")]
-pub use autoreload::{AUTORELOAD_INTERVAL, AUTORELOAD_MAX_FILES, Autoreload};
 pub use auth::{AuthorizationError, Challenge, Credentials, InvalidChallenge, MAX_AUTH_PARAMETERS};
 #[cfg(feature = "auth")]
 pub use auth::{
     Basic, BasicCredentials, DIGEST_NONCE_AGE, Digest, DigestAlgorithm, DigestSecret, DigestUser,
     MAX_DIGEST_NONCES,
 };
+#[cfg(feature = "autoreload")]
+pub use autoreload::{AUTORELOAD_INTERVAL, AUTORELOAD_MAX_FILES, Autoreload};
 #[cfg(feature = "aws-auth")]
 pub use aws::{
     AWS_MAX_EXPIRES, AWS_MAX_SKEW, AwsPayload, AwsSignatureError, AwsSignatures, AwsSigner,
@@ -354,12 +354,12 @@ pub use response::Response;
 #[cfg(feature = "regex")]
 pub use router::regex;
 pub use router::{UrlSpec, url};
+#[cfg(feature = "security")]
+pub use security_headers::SecurityHeaders;
 #[cfg(feature = "sessions")]
 pub use sessions::{
     MAX_SESSION_SIZE, SESSION_IDLE, SESSION_LIFE, SESSION_LOCK_TIMEOUT, Sessions, UserSession,
 };
-#[cfg(feature = "security")]
-pub use security_headers::SecurityHeaders;
 #[cfg(feature = "security")]
 pub use signed::{
     CookieSecretError, CookieSecrets, SIGNED_COOKIE_AGE, SIGNED_VALUE_AGE, SignedValue,

@@ -319,6 +319,16 @@ impl PathParameters {
         }
     }
 
+    /// Ends them where the path ends: one that was matched had a slash more.
+    pub(crate) fn cut(&mut self, path: &str) {
+        let end = narrow(path.len());
+        for place in &mut self.places {
+            if place.start <= end {
+                place.end = place.end.min(end);
+            }
+        }
+    }
+
     /// The raw text of a parameter; `path` is the one that was matched.
     pub(crate) fn get<'p>(&self, name: &str, path: &'p str) -> Option<&'p str> {
         self.iter(path)

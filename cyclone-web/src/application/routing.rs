@@ -298,7 +298,9 @@ impl Shared {
         let path = toggled(view.path())?;
         let found = further.find(&self.routes, view, path.as_bytes());
         if further.slashes == Slashes::Ignore {
-            return Second::from(found);
+            let mut second = Second::from(found)?;
+            second.parameters.cut(view.path());
+            return Some(second);
         }
         let is_safe = matches!(*view.method(), Method::GET | Method::HEAD);
         let is_found = is_safe && matches!(found, Found::Handler(..));

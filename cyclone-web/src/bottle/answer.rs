@@ -149,6 +149,7 @@ impl Answerer {
             cx.set_body_limit(bytes);
         }
         if cx.has_body() {
+            guards::before_body(cx, true)?;
             cx.open_body()?;
             cx.check_declared_body()?;
             cx.read_form().await?;

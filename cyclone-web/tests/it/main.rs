@@ -7,21 +7,21 @@ mod admin;
 mod answers;
 #[cfg(test)]
 mod application;
+#[cfg(feature = "auth")]
+#[cfg(test)]
+mod auth;
 #[cfg(all(feature = "autoreload", feature = "test"))]
 #[cfg(test)]
 mod autoreload;
+#[cfg(feature = "aws-auth")]
+#[cfg(test)]
+mod aws;
 #[cfg(feature = "bottle")]
 #[cfg(test)]
 mod bottle;
 #[cfg(feature = "client")]
 #[cfg(test)]
 mod client;
-#[cfg(feature = "auth")]
-#[cfg(test)]
-mod auth;
-#[cfg(feature = "aws-auth")]
-#[cfg(test)]
-mod aws;
 #[cfg(test)]
 mod context_input;
 #[cfg(test)]

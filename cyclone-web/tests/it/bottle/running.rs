@@ -59,3 +59,20 @@ async fn routes_and_settings_of_an_application_come_first() {
     let converted: Application = Bottle::new().get("/", named!("converted")).into();
     assert_eq!(answer(&converted, "/").await, "converted");
 }
+
+/// Another site cannot have a body read, let alone a function called.
+#[cfg(feature = "security")]
+#[tokio::test]
+async fn requests_of_other_sites_are_refused_before_their_body() {
+    let application = Application::new().xsrf(cyclone_web::Xsrf::new());
+    let app = Bottle::with_application(application)
+        .post(rule("/form").body_limit(3), unused)
+        .application();
+    for (site, status) in [("cross-site", 403), ("same-origin", 413)] {
+        let mut post = crate::support::post("/form", "text/plain", "abcd");
+        post.headers_mut()
+            .insert("sec-fetch-site", site.parse().unwrap());
+        let response = crate::support::call(&app, post).await;
+        assert_eq!(response.status(), status, "{site}");
+    }
+}

@@ -82,7 +82,7 @@ async fn another_method_is_looked_for_in_what_follows() {
         assert_eq!(response.status(), expected, "{method}");
     }
     let response = call(&app, request("DELETE", "h", "/7")).await;
-    assert_eq!(response.headers()[header::ALLOW], "GET, HEAD");
+    assert_eq!(response.headers()[header::ALLOW], "GET, HEAD, OPTIONS");
 }
 
 #[tokio::test]

@@ -80,6 +80,20 @@ async fn hosts_have_slashes_too() {
     assert_eq!(at("b.example").await, "404");
 }
 
+/// The slash that was not there belongs to no parameter.
+#[cfg(feature = "regex")]
+#[tokio::test]
+async fn parameters_end_where_the_path_does() {
+    use cyclone_web::regex;
+    let app = Application::new()
+        .slashes(Slashes::Ignore)
+        .get(regex("/x(/.*)"), named!("rest"))
+        .get(regex("/y(?P<a>/?)(?P<b>z)?/"), named!("some"));
+    assert_eq!(answer(&app, "/x/a").await, "rest 1=/a");
+    assert_eq!(answer(&app, "/x").await, "rest 1=");
+    assert_eq!(answer(&app, "/y").await, "some a=");
+}
+
 /// `//host/` is another host.
 #[tokio::test]
 async fn the_redirect_stays_on_its_host() {
