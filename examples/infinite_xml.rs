@@ -76,12 +76,12 @@ pub async fn read(client: &Client, url: &str, mut each: impl FnMut(Tick) -> bool
             }
             Event::Text(text) => {
                 if let Some(tick) = &mut tick {
-                    tick.text.push_str(&text.decode()?);
+                    tick.text.push_str(&text);
                 }
             }
             Event::GeneralRef(name) => {
                 if let Some(tick) = &mut tick {
-                    let character = match &*name.decode()? {
+                    let character = match &*name {
                         "amp" => '&',
                         "lt" => '<',
                         "gt" => '>',

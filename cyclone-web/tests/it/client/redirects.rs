@@ -25,7 +25,7 @@ async fn methods_and_bodies_follow_the_rfc() {
         (308, Method::POST, "POST", true),
         (308, Method::GET, "GET", true),
     ] {
-        let server = Written::new(move |request| match request.contains(" /a") {
+        let server = Written::new(move |request| match request.contains(" /d/a") {
             true => (redirect(status, "../b?x=1#part"), false),
             false if request.starts_with("HEAD") => (ok(""), false),
             false => (ok("there"), false),
