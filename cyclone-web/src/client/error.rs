@@ -150,7 +150,10 @@ impl ClientError {
             BodyErrorKind::Coding => ClientErrorKind::Coding,
             _ => ClientErrorKind::Closed,
         };
-        match error.into_source().map(|source| source.downcast::<Self>()) {
+        match error
+            .into_source()
+            .map(<dyn StdError + Send + Sync>::downcast::<Self>)
+        {
             Some(Ok(error)) => *error,
             Some(Err(source)) => Self::new(kind, Outcome::Answered).because(source),
             None => Self::new(kind, Outcome::Answered),
@@ -249,9 +252,7 @@ impl fmt::Display for ClientError {
             ClientErrorKind::TooLarge { limit } => {
                 write!(f, "the response is larger than {limit} bytes")?;
             }
-            ClientErrorKind::Coding => {
-                f.write_str("the content coding of the response is broken")?
-            }
+            ClientErrorKind::Coding => f.write_str("the coding of the response is broken")?,
             ClientErrorKind::Redirect => f.write_str("the redirect is not followed")?,
             ClientErrorKind::Upload => f.write_str("the source of the request's body failed")?,
             ClientErrorKind::Status(status) => write!(f, "the server answered {status}")?,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
 use super::Client;
 use super::credentials::{Credentials, of_url};
@@ -160,7 +161,7 @@ impl ClientRequest {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.with(|parts| {
-            let mut text = url::form_urlencoded::Serializer::new(String::new());
+            let mut text = Serializer::new(String::new());
             let text = text.extend_pairs(pairs).finish();
             parts.content = Content::Bytes(text.into());
             parts.default_media("application/x-www-form-urlencoded");
