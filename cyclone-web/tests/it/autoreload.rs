@@ -67,8 +67,11 @@ async fn it_does_nothing_where_it_is_not_active() {
     let (directory, autoreload, restarts) = watched();
     let autoreload = autoreload.active(false).restart_with(|| Ok(()));
     let server = Server::new().service(autoreload).start().await.unwrap();
-    write(&directory, "1");
-    advance(AUTORELOAD_INTERVAL * 10).await;
+    for content in ["1", "12"] {
+        advance(AUTORELOAD_INTERVAL * 4).await;
+        write(&directory, content);
+        advance(AUTORELOAD_INTERVAL * 4).await;
+    }
     assert_eq!(restarts.load(Ordering::SeqCst), 0);
     drop(server);
 }
