@@ -143,6 +143,7 @@
 //! | session without a request, in all | 1 day, 30 days; `Sessions` | as absent |
 //! | session in a store | 64 KiB; `Sessions` | an error of `save` |
 //! | waiting for others that write the same session * | 5 s | 503 |
+//! | password *, hashes of passwords at a time, in the queue | 1,024 bytes, as many as processors, 64; `Passwords` | 400, wait, 503 |
 //! | age of a signed value, an XSRF cookie | 31 days, 30 days for users | as absent |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
 //! | catalogue *, languages * | 16 MiB, 1,000 | an error at the start |
@@ -166,6 +167,7 @@
 //! | `auth` | no | `Basic` and `Digest` authentication |
 //! | `aws-auth` | no | `AwsSignatures`: requests signed as those of S3 and its like |
 //! | `security` | no | signed values and cookies, `Xsrf`; formats of Tornado and cyclone |
+//! | `passwords` | no | `Passwords`: hashes by Argon2, off the loop of events |
 //! | `private-cookies` | no | encrypted cookies |
 //! | `locale` | no | `locale`: gettext and CSV catalogues, `cx.locale()`, the program `cyclone-gettext` |
 //! | `sessions` | no | `Sessions` of users, in a store or in signed cookies: `cx.user_session()` |
@@ -255,6 +257,8 @@ mod multipart;
 mod nested;
 mod next;
 mod parameters;
+#[cfg(feature = "passwords")]
+mod passwords;
 #[cfg(feature = "private-cookies")]
 mod private;
 mod proxies;
@@ -343,6 +347,11 @@ pub use multipart::{
 };
 pub use nested::Router;
 pub use next::safe_next;
+#[cfg(feature = "passwords")]
+pub use passwords::{
+    MAX_PASSWORD, MAX_PASSWORD_MEMORY, MAX_PASSWORDS_WAITING, PASSWORD_MEMORY, PasswordError,
+    Passwords,
+};
 #[cfg(feature = "private-cookies")]
 pub use private::PrivateValue;
 pub use proxies::TrustedProxies;

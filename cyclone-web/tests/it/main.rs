@@ -61,6 +61,9 @@ mod proxies;
 mod rate_limits;
 #[cfg(test)]
 mod routes;
+#[cfg(feature = "passwords")]
+#[cfg(test)]
+mod passwords;
 #[cfg(test)]
 mod routing;
 #[cfg(feature = "security")]
