@@ -316,6 +316,10 @@ fn known_status(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     if let Some(signature) = error.downcast_ref::<crate::aws::AwsSignatureError>() {
         return Some(signature.status());
     }
+    #[cfg(feature = "oauth")]
+    if let Some(login) = error.downcast_ref::<crate::oauth::OAuthError>() {
+        return Some(login.status());
+    }
     #[cfg(feature = "passwords")]
     if let Some(password) = error.downcast_ref::<crate::passwords::PasswordError>() {
         return Some(password.status());

@@ -54,6 +54,8 @@
 //!   programmer more in [debug mode](Application::debug).
 //! - **Protection**: [`RateLimit`]s by address, user or key, in one process or all; [`TrustedProxies`]; `SecurityHeaders`
 //!   with nonces (feature `security`).
+//! - **Logins**: [challenges](Challenge) and [credentials](Credentials) of any scheme; Basic, Digest, signatures of
+//!   Amazon, sessions, hashes of passwords, OAuth and OpenID Connect behind features.
 //! - **Tower both ways**: [`Application::mount`] takes an axum `Router`, tonic or any other `tower::Service`; an
 //!   [`Application`] is one, so tower layers wrap it and axum nests it; [`Http`] serves any of them.
 //! - **Files**: [`StaticFiles`] with strong tags, ranges, versioned URLs and no way out of their directory.
@@ -144,6 +146,10 @@
 //! | session in a store | 64 KiB; `Sessions` | an error of `save` |
 //! | waiting for others that write the same session * | 5 s | 503 |
 //! | password *, hashes of passwords at a time, in the queue | 1,024 bytes, as many as processors, 64; `Passwords` | 400, wait, 503 |
+//! | login at another site, of one browser at a time * | 10 min, 8 | 403, the others end |
+//! | answer of a provider, the time for it * | 1 MiB, 10 s | 502, 503 |
+//! | keys of a provider *, a look for new ones | 1 h, each 30 s | 403 |
+//! | clock of a provider * | 1 min off | 403 |
 //! | age of a signed value, an XSRF cookie | 31 days, 30 days for users | as absent |
 //! | file kept in memory *, all of them | 256 KiB, 32 MiB | read from the disk |
 //! | catalogue *, languages * | 16 MiB, 1,000 | an error at the start |
@@ -167,6 +173,8 @@
 //! | `auth` | no | `Basic` and `Digest` authentication |
 //! | `aws-auth` | no | `AwsSignatures`: requests signed as those of S3 and its like |
 //! | `security` | no | signed values and cookies, `Xsrf`; formats of Tornado and cyclone |
+//! | `oauth` | no | logins at other sites by `OAuth2` and `OAuth1`, over an HTTP client of your choice |
+//! | `openid-connect` | no | the same by `OpenIdConnect`; needs `ring` or `aws-lc-rs` |
 //! | `passwords` | no | `Passwords`: hashes by Argon2, off the loop of events |
 //! | `private-cookies` | no | encrypted cookies |
 //! | `locale` | no | `locale`: gettext and CSV catalogues, `cx.locale()`, the program `cyclone-gettext` |
@@ -256,6 +264,8 @@ mod mount;
 mod multipart;
 mod nested;
 mod next;
+#[cfg(feature = "oauth")]
+mod oauth;
 mod parameters;
 #[cfg(feature = "passwords")]
 mod passwords;
@@ -347,6 +357,16 @@ pub use multipart::{
 };
 pub use nested::Router;
 pub use next::safe_next;
+#[cfg(feature = "oauth")]
+pub use oauth::{
+    ClientAuth, LOGIN_AGE, MAX_LOGINS, MAX_OAUTH_RESPONSE, OAUTH_TIMEOUT, OAuth1, OAuth1Provider,
+    OAuth1Token, OAuth2, OAuth2Login, OAuth2Provider, OAuth2Tokens, OAuthError, OAuthErrorKind,
+    OAuthHttp, OAuthHttpError,
+};
+#[cfg(feature = "openid-connect")]
+pub use oauth::{
+    IdToken, OPENID_KEYS_AGE, OPENID_KEYS_INTERVAL, OPENID_SKEW, OpenIdConnect, OpenIdLogin,
+};
 #[cfg(feature = "passwords")]
 pub use passwords::{
     MAX_PASSWORD, MAX_PASSWORD_MEMORY, MAX_PASSWORDS_WAITING, PASSWORD_MEMORY, PasswordError,

@@ -99,8 +99,8 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
-/// Packages of the Python environment: clients of SSH, S3, HTTP and SSE, reader of metrics, event socket client and server,
-/// WebSocket client and server, Tornado.
+/// Packages of the Python environment: clients of SSH, S3, HTTP and SSE, reader of metrics, event socket client and
+/// server, WebSocket client and server, Tornado.
 const PYTHON_PACKAGES: &[&str] = &[
     "asyncssh==2.24.1",
     "boto3==1.44.5",
@@ -115,8 +115,14 @@ const PYTHON_PACKAGES: &[&str] = &[
 ];
 const PYTHON_VARIABLE: &str = "CYCLONE_TEST_PYTHON";
 
-/// Packages of the Node environment: event socket client and server, driver of the browser, WebSocket client.
-const NODE_PACKAGES: &[&str] = &["modesl@1.2.1", "playwright-core@1.65.1", "ws@8.23.0"];
+/// Packages of the Node environment: event socket client and server, provider of OpenID Connect, driver of the browser,
+/// WebSocket client.
+const NODE_PACKAGES: &[&str] = &[
+    "modesl@1.2.1",
+    "oidc-provider@9.13.3",
+    "playwright-core@1.65.1",
+    "ws@8.23.0",
+];
 const NODE_VARIABLE: &str = "CYCLONE_TEST_NODE_MODULES";
 
 /// Every variable a test may read. CONTRIBUTING.md must explain each; `cargo xtask tidy` checks it.

@@ -61,6 +61,12 @@ mod proxies;
 mod rate_limits;
 #[cfg(test)]
 mod routes;
+#[cfg(all(
+    feature = "openid-connect",
+    any(feature = "ring", feature = "aws-lc-rs")
+))]
+#[cfg(test)]
+mod oauth;
 #[cfg(feature = "passwords")]
 #[cfg(test)]
 mod passwords;
