@@ -47,7 +47,7 @@ async fn digest_with_each_algorithm() {
         let server = Digest::new("the vault").unwrap().algorithms([algorithm]);
         let targets = ["/", "/other/a%20b?c=d%22e", "/?", "/"];
         let login = ["--digest", "--user", "ada:lovelace"];
-        let answer = curl(digest::app(server), &login, &targets).await;
+        let answer = curl(digest::app(&server), &login, &targets).await;
         let line = format!("ada by {} 200\n", algorithm.name());
         assert_eq!(answer, line.repeat(targets.len()));
     }
@@ -57,7 +57,7 @@ async fn digest_with_each_algorithm() {
 async fn any_scheme_that_the_server_offers() {
     let server = Digest::new("the vault").unwrap();
     let answer = curl(
-        digest::app(server),
+        digest::app(&server),
         &["--anyauth", "--user", "ada:lovelace"],
         &["/"],
     )
@@ -69,7 +69,7 @@ async fn any_scheme_that_the_server_offers() {
 async fn a_wrong_password_is_refused() {
     for login in ["ada:wrong", "bob:lovelace", "ada:"] {
         let server = Digest::new("the vault").unwrap();
-        let answer = curl(digest::app(server), &["--digest", "--user", login], &["/"]).await;
+        let answer = curl(digest::app(&server), &["--digest", "--user", login], &["/"]).await;
         assert!(answer.ends_with(" 401\n"), "{answer}");
     }
 }
@@ -78,7 +78,7 @@ async fn a_wrong_password_is_refused() {
 #[tokio::test]
 async fn a_used_up_nonce_is_replaced_without_asking() {
     let server = Digest::new("the vault").unwrap().max_nonces(1);
-    let app = digest::app(server);
+    let app = digest::app(&server);
     let targets = ["/", "/", "/"];
     let login = ["--digest", "--user", "ada:lovelace"];
     let (one, two) = tokio::join!(

@@ -27,7 +27,7 @@ impl RequestHandler for Vault {
     }
 }
 
-pub(super) fn app(digest: Digest) -> Application {
+pub(super) fn app(digest: &Digest) -> Application {
     let vault = || Vault {
         digest: digest.clone(),
     };
@@ -80,7 +80,7 @@ fn is_stale(answer: &Response<Bytes>) -> bool {
 
 #[tokio::test]
 async fn a_count_is_good_once() {
-    let app = app(Digest::new("the vault").unwrap());
+    let app = app(&Digest::new("the vault").unwrap());
     let nonce = nonce(&app).await;
     for count in [1, 3, 2] {
         let answer = call(&app, request(&nonce, count)).await;
@@ -102,7 +102,7 @@ async fn a_count_is_good_once() {
 
 #[tokio::test]
 async fn only_who_knows_the_password_is_told_of_a_stale_nonce() {
-    let app = app(Digest::new("the vault").unwrap().nonce_age(Duration::ZERO));
+    let app = app(&Digest::new("the vault").unwrap().nonce_age(Duration::ZERO));
     let nonce = nonce(&app).await;
     assert!(is_stale(&call(&app, request(&nonce, 1)).await));
     let wrong = credentials(&nonce, 1, "/", "wrong");
@@ -111,7 +111,7 @@ async fn only_who_knows_the_password_is_told_of_a_stale_nonce() {
 
 #[tokio::test]
 async fn what_was_forgotten_is_stale() {
-    let app = app(Digest::new("the vault").unwrap().max_nonces(1));
+    let app = app(&Digest::new("the vault").unwrap().max_nonces(1));
     let (first, second) = (nonce(&app).await, nonce(&app).await);
     assert_eq!(call(&app, request(&first, 1)).await.status(), 200);
     assert_eq!(call(&app, request(&first, 2)).await.status(), 200);
@@ -124,7 +124,7 @@ async fn what_was_forgotten_is_stale() {
 #[tokio::test]
 async fn a_response_is_for_its_request() {
     let digest = Digest::new("the vault").unwrap();
-    let app = app(digest);
+    let app = app(&digest);
     let nonce = nonce(&app).await;
     let good = credentials(&nonce, 1, "/other/a?b=c", "lovelace");
     for target in ["/", "/other/a", "/other/b?b=c", "/other/a?b=c&d"] {
@@ -156,7 +156,7 @@ async fn a_response_is_for_its_request() {
 async fn processes_share_nonces() {
     let store = SharedStore::memory();
     let process = |key| {
-        app(Digest::new("the vault")
+        app(&Digest::new("the vault")
             .unwrap()
             .shared([key; 32], store.clone()))
     };
@@ -172,7 +172,7 @@ async fn processes_share_nonces() {
 async fn every_algorithm_has_its_challenge() {
     let digest = Digest::new("the \"vault\"").unwrap();
     let digest = digest.algorithms([DigestAlgorithm::Sha256, DigestAlgorithm::Md5]);
-    let answer = call(&app(digest), get("/")).await;
+    let answer = call(&app(&digest), get("/")).await;
     let all = challenges(&answer);
     for (challenge, algorithm) in all.iter().zip(["SHA-256", "MD5"]) {
         let nonce = parameter(challenge, "nonce").unwrap();

@@ -133,7 +133,10 @@ impl RequestHandler for Provider {
     }
 
     async fn post(&self, cx: &mut RequestContext) -> Result {
-        let form = cx.form_arguments().into_iter().flat_map(|form| form.iter());
+        let form = cx
+            .form_arguments()
+            .into_iter()
+            .flat_map(cyclone_web::Arguments::iter);
         let form = form
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
