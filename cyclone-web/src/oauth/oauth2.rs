@@ -50,7 +50,7 @@ use crate::response::Response;
 ///     let github = OAuth2::new(OAuth2Provider::github(), http, "the id", "https://example.org/login");
 ///     Login { github: github.client_secret("the secret") }
 /// }
-/// # let _ = login::<Nothing>;
+/// # let _ = login(Nothing);
 /// # struct Nothing;
 /// # impl OAuthHttp for Nothing {
 /// #     async fn send(&self, _: http::Request<bytes::Bytes>)

@@ -65,7 +65,7 @@ pub const OPENID_SKEW: Duration = Duration::from_secs(60);
 ///     let google = OpenIdConnect::google(http, "the id", "https://example.org/login");
 ///     Login { google: google.client_secret("the secret") }
 /// }
-/// # let _ = login::<Nothing>;
+/// # let _ = login(Nothing);
 /// # struct Nothing;
 /// # impl OAuthHttp for Nothing {
 /// #     async fn send(&self, _: http::Request<bytes::Bytes>)
