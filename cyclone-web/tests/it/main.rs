@@ -52,24 +52,24 @@ mod locale_support;
 mod metering;
 #[cfg(test)]
 mod mount;
-#[cfg(all(feature = "locale", feature = "templates"))]
-#[cfg(test)]
-mod pages;
-#[cfg(test)]
-mod proxies;
-#[cfg(test)]
-mod rate_limits;
-#[cfg(test)]
-mod routes;
 #[cfg(all(
     feature = "openid-connect",
     any(feature = "ring", feature = "aws-lc-rs")
 ))]
 #[cfg(test)]
 mod oauth;
+#[cfg(all(feature = "locale", feature = "templates"))]
+#[cfg(test)]
+mod pages;
 #[cfg(feature = "passwords")]
 #[cfg(test)]
 mod passwords;
+#[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod rate_limits;
+#[cfg(test)]
+mod routes;
 #[cfg(test)]
 mod routing;
 #[cfg(feature = "security")]
