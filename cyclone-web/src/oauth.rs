@@ -7,6 +7,8 @@ mod oauth1;
 mod oauth2;
 #[cfg(feature = "openid-connect")]
 mod openid;
+#[cfg(feature = "client")]
+mod own_client;
 mod provider;
 #[cfg(test)]
 mod tests;

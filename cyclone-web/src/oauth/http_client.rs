@@ -24,7 +24,8 @@ pub type OAuthHttpError = Box<dyn StdError + Send + Sync>;
 /// An HTTP client for logins: any that sends a request and gives the whole answer back.
 ///
 /// It has to check certificates, must not follow redirects, and should read no more than
-/// [1 MiB](MAX_OAUTH_RESPONSE). The call is dropped after [10 seconds](OAUTH_TIMEOUT).
+/// [1 MiB](MAX_OAUTH_RESPONSE). The call is dropped after [10 seconds](OAUTH_TIMEOUT). With the feature `client` the
+/// `Client` of this crate is one.
 pub trait OAuthHttp: Send + Sync + 'static {
     /// Sends a request with an absolute URL.
     ///

@@ -3,44 +3,12 @@
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
-use cyclone_web::{
-    Application, OAuthHttp, OAuthHttpError, OpenIdConnect, RequestContext, RequestHandler, Result,
-};
-use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use cyclone_web::client::Client;
+use cyclone_web::{Application, OpenIdConnect, RequestContext, RequestHandler, Result};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::support::listen;
-
-/// A connection for each request.
-struct Plain;
-
-impl OAuthHttp for Plain {
-    async fn send(
-        &self,
-        mut request: Request<Bytes>,
-    ) -> std::result::Result<Response<Bytes>, OAuthHttpError> {
-        let authority = request.uri().authority().ok_or("no host")?.to_string();
-        let stream = TcpStream::connect(&authority).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        let host = HeaderValue::try_from(authority)?;
-        request.headers_mut().insert(header::HOST, host);
-        let target = request.uri().path_and_query().ok_or("no path")?;
-        *request.uri_mut() = target.as_str().parse()?;
-        let answer = sender.send_request(request.map(Full::new)).await?;
-        let (parts, body) = answer.into_parts();
-        Ok(Response::from_parts(
-            parts,
-            body.collect().await?.to_bytes(),
-        ))
-    }
-}
 
 /// The provider needs to know where we are, and we where it is.
 #[derive(Clone)]
@@ -112,7 +80,7 @@ async fn a_login_in_chromium() {
         let mut issuer = String::new();
         let mut lines = BufReader::new(provider.stdout.take().unwrap());
         lines.read_line(&mut issuer).await.unwrap();
-        let client = OpenIdConnect::new(issuer.trim(), Plain, "app", &ours);
+        let client = OpenIdConnect::new(issuer.trim(), Client::new(), "app", &ours);
         let client = client.client_secret("a secret: +/ of the client");
         assert!(login.client.set(client).is_ok());
         let output = node("browser.cjs").arg(&ours).output().await.unwrap();
