@@ -44,7 +44,6 @@ impl RequestHandler for Feed {
 }
 
 /// An application whose `/feed` has an entry each `pause`, for ever.
-#[must_use]
 pub fn feed(pause: Duration) -> Application {
     Application::new().route("/feed", Feed(pause))
 }
