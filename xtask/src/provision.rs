@@ -63,6 +63,26 @@ const PROGRAMS: &[Program] = &[
         variable: Some("CYCLONE_TEST_MSGFMT"),
     },
     Program {
+        names: &["zsh"],
+        package: "zsh",
+        variable: Some("CYCLONE_TEST_ZSH"),
+    },
+    Program {
+        names: &["fish"],
+        package: "fish",
+        variable: Some("CYCLONE_TEST_FISH"),
+    },
+    Program {
+        names: &["groff"],
+        package: "groff-base",
+        variable: Some("CYCLONE_TEST_GROFF"),
+    },
+    Program {
+        names: &["mandoc"],
+        package: "mandoc",
+        variable: Some("CYCLONE_TEST_MANDOC"),
+    },
+    Program {
         names: &["haproxy", "/usr/sbin/haproxy"],
         package: "haproxy",
         variable: Some("CYCLONE_TEST_HAPROXY"),

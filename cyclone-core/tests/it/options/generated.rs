@@ -1,10 +1,11 @@
 //! What is generated from the definition: help, completions, the manual page.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use cyclone_core::runner::clap;
 
 use super::Told;
+use crate::support::foreign;
 
 #[derive(Debug, clap::Args)]
 struct Args {
@@ -15,24 +16,16 @@ struct Args {
     pin: Option<String>,
 }
 
-/// Runs a program if it is installed; it must be content.
-fn is_accepted(program: &str, arguments: &[&str], text: &str) {
+/// Runs a program on a text, with which it must be content.
+fn is_accepted(mut program: Command, arguments: &[&str], text: &str) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .arg(file.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let Ok(output) = command.output() else {
-        println!("{program} is not installed");
-        return;
-    };
+    let output = program.args(arguments).arg(file.path()).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && complaint.is_empty(),
-        "{program}: {complaint}"
+        "{program:?}: {complaint}{said}"
     );
 }
 
@@ -49,9 +42,13 @@ fn completions(shell: &str) -> String {
 
 #[test]
 fn shells_accept_the_completions() {
-    is_accepted("bash", &["-n"], &completions("bash"));
-    is_accepted("zsh", &["-n"], &completions("zsh"));
-    is_accepted("fish", &["--no-execute"], &completions("fish"));
+    is_accepted(Command::new("bash"), &["-n"], &completions("bash"));
+    is_accepted(foreign("CYCLONE_TEST_ZSH"), &["-n"], &completions("zsh"));
+    is_accepted(
+        foreign("CYCLONE_TEST_FISH"),
+        &["--no-execute"],
+        &completions("fish"),
+    );
 }
 
 #[test]
@@ -94,9 +91,16 @@ fn the_manual_page_is_sound() {
     }
     assert!(page.contains("MY_APP_OPTION") && page.contains("SIGUSR2"));
     assert!(!page.contains("pin"), "what is hidden is in the page");
-    is_accepted("man", &["--warnings", "-l", "-P", "cat"], &page);
-    is_accepted("groff", &["-man", "-ww", "-z", "-Tutf8"], &page);
-    is_accepted("mandoc", &["-Tlint", "-Werror"], &page);
+    is_accepted(
+        foreign("CYCLONE_TEST_GROFF"),
+        &["-man", "-ww", "-z", "-Tutf8"],
+        &page,
+    );
+    is_accepted(
+        foreign("CYCLONE_TEST_MANDOC"),
+        &["-Tlint", "-Werror"],
+        &page,
+    );
 }
 
 #[test]
