@@ -15,7 +15,9 @@ use crate::workspace;
 
 /// The foreign crates a public interface of ours may name. `serde_core` is where serde's traits live;
 /// `tokio_util` is tokio's own companion, and its `CancellationToken` how tokio programs say "stop". Programs under the
-/// runner define their options by `clap`, which is its own `clap_builder`.
+/// runner define their options by `clap`, which is its own `clap_builder`. `serde_json` and `url` are stable vocabulary of
+/// JSON without a type and of URLs; files in a program are declared by a derive of `rust_embed`; the level of an expected line
+/// of the log is `tracing`'s.
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cyclone-core",
@@ -53,9 +55,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http",
             "http_body",
             "minijinja",
+            "rust_embed",
             "serde_core",
+            "serde_json",
             "tokio",
             "tower_service",
+            "tracing_core",
+            "url",
         ],
     ),
 ];

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::guards::Switches;
 use crate::rate_limit::RateLimit;
 
-/// A pattern, the name it is reversed by, and limits of its own; made by [`url`].
+/// A pattern, the name it is reversed by, and limits of its own; made by [`url`](url()).
 ///
 /// Wherever one is expected, a plain pattern does too.
 #[derive(Clone, Debug)]
