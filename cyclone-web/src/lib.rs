@@ -246,8 +246,12 @@ mod further;
 mod guards;
 mod handler;
 mod head;
-#[cfg(any(feature = "client", feature = "security"))]
-#[cfg(any(feature = "auth", feature = "aws-auth", feature = "security"))]
+#[cfg(any(
+    feature = "auth",
+    feature = "aws-auth",
+    feature = "client",
+    feature = "security"
+))]
 mod hex;
 mod host;
 mod http_date;
@@ -272,7 +276,6 @@ mod passwords;
 #[cfg(feature = "private-cookies")]
 mod private;
 mod proxies;
-#[cfg(feature = "security")]
 #[cfg(any(feature = "auth", feature = "security"))]
 mod random;
 mod range;
