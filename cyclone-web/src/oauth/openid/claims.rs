@@ -107,7 +107,10 @@ impl IdToken {
         let Some(end) = self.time("exp") else {
             return refuse("the id token does not say its end");
         };
-        if end + OPENID_SKEW <= now {
+        if now
+            .duration_since(end)
+            .is_ok_and(|past| past >= OPENID_SKEW)
+        {
             return refuse("the id token has expired");
         }
         let Some(issued) = self.time("iat") else {
@@ -116,7 +119,10 @@ impl IdToken {
         if [Some(issued), self.time("nbf")]
             .iter()
             .flatten()
-            .any(|time| *time > now + OPENID_SKEW)
+            .any(|time| {
+                time.duration_since(now)
+                    .is_ok_and(|ahead| ahead > OPENID_SKEW)
+            })
         {
             return refuse("the id token is of the future");
         }
