@@ -85,14 +85,15 @@ async fn shutdown_now_is_answered_and_cuts() {
     assert!(status.success());
     assert!(report[0].contains(" cut"), "{report:?}");
     assert!(
-        report
-            .iter()
-            .any(|line| line.starts_with("cut #") && line.contains(" ssh ")),
+        report.iter().any(|line| line.starts_with("cut #")),
         "{report:?}"
     );
-    // It had no time to say anything.
+    // It has no time to say anything, or hardly any.
     let seen = bystander.look().await;
-    assert_eq!((seen.out.as_str(), seen.code), ("", Some(255)), "{seen:?}");
+    match seen.code {
+        Some(255) => assert_eq!(seen.out, "", "{seen:?}"),
+        _ => assert!(seen.out.ends_with("good-bye\r\n"), "{seen:?}"),
+    }
 }
 
 #[tokio::test]
