@@ -17,12 +17,7 @@ pub(crate) async fn connect<C: Connector>(
     connector: &C,
     limit: Duration,
 ) -> Result<C::Connection, ConnectionError> {
-    timeout(
-        limit,
-        caught(async { connector.connect().await }, ConnectionError::new),
-    )
-    .await
-    .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+    within(limit, async { connector.connect().await }).await
 }
 
 /// Checks a connection within `limit`.
@@ -31,15 +26,7 @@ pub(crate) async fn check<C: Connector>(
     connection: &mut C::Connection,
     limit: Duration,
 ) -> Result<(), ConnectionError> {
-    timeout(
-        limit,
-        caught(
-            async { connector.check(connection).await },
-            ConnectionError::new,
-        ),
-    )
-    .await
-    .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+    within(limit, async { connector.check(connection).await }).await
 }
 
 /// Ends what a user left behind, within `limit`.
@@ -48,15 +35,20 @@ pub(crate) async fn reset<C: Connector>(
     connection: &mut C::Connection,
     limit: Duration,
 ) -> Result<(), ConnectionError> {
-    timeout(
-        limit,
-        caught(
-            async { connector.reset(connection).await },
-            ConnectionError::new,
-        ),
-    )
-    .await
-    .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
+    within(limit, async { connector.reset(connection).await }).await
+}
+
+/// A call of the driver that has so much time, and may panic.
+async fn within<T, E>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, ConnectionError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    timeout(limit, caught(call, ConnectionError::new))
+        .await
+        .unwrap_or_else(|_| Err(ConnectionError::timed_out(limit)))
 }
 
 /// Says goodbye within `limit`, or drops the connection.
